@@ -1,0 +1,62 @@
+//! Identifiers and random secrets, passed in.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+/// Makes identifiers and secrets. [`RandomIds`] asks the operating system; tests count.
+pub trait IdSource: Send + Sync + 'static {
+    /// A new identifier, UUID version 7 (RFC 9562, section 5.7), ordered by `now`.
+    fn uuid(&self, now: DateTime<Utc>) -> Uuid;
+
+    /// 32 bytes that nobody can guess, for keys and tokens.
+    fn secret(&self) -> [u8; 32];
+}
+
+/// The operating system's randomness.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RandomIds;
+
+impl IdSource for RandomIds {
+    fn uuid(&self, now: DateTime<Utc>) -> Uuid {
+        let mut random = [0; 10];
+        fill(&mut random);
+        uuid_v7(now, &random)
+    }
+
+    fn secret(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        fill(&mut bytes);
+        bytes
+    }
+}
+
+/// Identifiers in a fixed order, for tests and benchmarks: never for a server.
+#[derive(Debug, Default)]
+pub struct CountingIds(AtomicU64);
+
+impl IdSource for CountingIds {
+    fn uuid(&self, now: DateTime<Utc>) -> Uuid {
+        let mut random = [0; 10];
+        random[2..].copy_from_slice(&self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        uuid_v7(now, &random)
+    }
+
+    fn secret(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes[24..].copy_from_slice(&self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        bytes
+    }
+}
+
+fn uuid_v7(now: DateTime<Utc>, random: &[u8; 10]) -> Uuid {
+    let millis = u64::try_from(now.timestamp_millis()).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(millis, random).into_uuid()
+}
+
+/// Fills `bytes` from the operating system. A machine that has no randomness to give must not
+/// hand out guessable keys, so this stops the process.
+fn fill(bytes: &mut [u8]) {
+    getrandom::fill(bytes).unwrap_or_else(|error| panic!("no randomness to be had: {error}"));
+}

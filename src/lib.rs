@@ -1,0 +1,8 @@
+//! Frontdesk books meetings between website visitors and the agents of one organisation.
+//!
+//! Read top-down: [`config`] and [`app`] are what a process holds, [`http`] is where a request
+//! comes in, [`graphql`] decodes it, [`service`] does it, [`scheduling`] decides what is free,
+//! [`store`] keeps it, and [`jobs`] delivers what it caused with [`mail`].
+
+pub mod clock;
+pub mod ids;
