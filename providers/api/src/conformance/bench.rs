@@ -148,11 +148,11 @@ pub(super) fn day() -> TimeRange {
     minutes(-9 * 60, 15 * 60)
 }
 
-/// The kit's event of this number.
+/// The kit's event of this number, in UTC, so that only the checks of zones depend on zones.
 pub(super) fn draft(number: u32, range: TimeRange) -> EventDraft {
     let agent = Participant::new(Some("Ada Agent".into()), "agent@frontdesk.example");
     let title = format!("Meeting {number}");
-    EventDraft::new(uid(number), range, Tz::Europe__Paris, title, agent)
+    EventDraft::new(uid(number), range, Tz::UTC, title, agent)
 }
 
 /// The same event as [`draft`] would be, made by another program.
@@ -186,10 +186,17 @@ fn covered(ranges: &[TimeRange], window: TimeRange) -> Vec<TimeRange> {
     merged
 }
 
-fn list(ranges: &[TimeRange]) -> String {
-    ranges.iter().map(|range| text(*range)).collect::<Vec<_>>().join(", ")
+/// The ranges in words, and no more of them than anyone would read.
+pub(super) fn list(ranges: &[TimeRange]) -> String {
+    const SHOWN: usize = 4;
+    let mut words: Vec<_> = ranges.iter().take(SHOWN).map(|range| text(*range)).collect();
+    if ranges.len() > SHOWN {
+        words.push(format!("and {} more", ranges.len() - SHOWN));
+    }
+    words.join(", ")
 }
 
-fn text(range: TimeRange) -> String {
-    format!("{}/{}", range.start().to_rfc3339(), range.end().to_rfc3339())
+/// An ISO 8601 interval.
+pub(super) fn text(range: TimeRange) -> String {
+    format!("{:?}/{:?}", range.start(), range.end())
 }

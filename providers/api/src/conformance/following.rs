@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::bench::{Bench, day, draft, handle, minutes, outside};
+use super::bench::{Bench, day, draft, handle, list, minutes, outside};
 use super::check::{Stop, checks, ensure};
 use crate::{Change, Changes, Cursor, ErrorClass, EventSnapshot, TimeRange};
 
@@ -14,6 +14,7 @@ checks! {
     a_deletion_is_told: WritesAndChanges,
     a_cursor_can_be_replayed: WritesAndChanges,
     an_outside_event_is_told: Changes,
+    a_transparent_event_is_not_told_as_busy: Changes,
     following_ends_where_reading_does: WritesAndChanges,
     an_unknown_cursor_is_expired: Changes,
     a_provider_that_follows_no_changes_says_so: NoChanges,
@@ -53,7 +54,11 @@ impl Mirror {
         expected.sort_unstable();
         ensure(
             known == expected,
-            format_args!("the changes add up to {known:?} and should to {expected:?}"),
+            format_args!(
+                "the changes add up to [{}] and should to [{}]",
+                list(&known),
+                list(&expected)
+            ),
         )
     }
 }
@@ -138,11 +143,18 @@ async fn an_outside_event_is_told(bench: &Bench) -> Result<(), Stop> {
     let mut mirror = Mirror::default();
     mirror.follow(bench).await?;
     bench.add_outside(outside(1, minutes(0, 30))).await?;
-    let mut transparent = outside(2, minutes(60, 90));
+    mirror.follow(bench).await?;
+    mirror.expect(&[minutes(0, 30)])
+}
+
+async fn a_transparent_event_is_not_told_as_busy(bench: &Bench) -> Result<(), Stop> {
+    let mut mirror = Mirror::default();
+    mirror.follow(bench).await?;
+    let mut transparent = outside(1, minutes(0, 30));
     transparent.busy = false;
     bench.add_outside(transparent).await?;
     mirror.follow(bench).await?;
-    mirror.expect(&[minutes(0, 30)])
+    mirror.expect(&[])
 }
 
 /// Several changes between two looks, and several looks.
@@ -170,7 +182,7 @@ async fn an_unknown_cursor_is_expired(bench: &Bench) -> Result<(), Stop> {
     bench.seed(1, minutes(0, 30)).await?;
     let real = changes(bench, None).await?.next;
     let spoilt = format!("{}x", real.as_str());
-    for text in ["", "no such cursor", &spoilt] {
+    for text in ["", "-1", "no such cursor", &spoilt] {
         let cursor = Cursor::new(text);
         let told = bench.provider.changes(&bench.connection, Some(&cursor), day()).await;
         bench.expect_refused(&bench.connection, told, &[ErrorClass::CursorExpired])?;

@@ -2,7 +2,7 @@
 
 use chrono_tz::Tz;
 
-use super::bench::{Bench, between, draft, handle};
+use super::bench::{Bench, between, draft, handle, text};
 use super::check::{Stop, checks, ensure};
 use crate::TimeRange;
 
@@ -66,12 +66,7 @@ async fn expect_unmoved(bench: &Bench, zone: Tz, range: TimeRange) -> Result<(),
     let stands = bench.get(&handle(1)).await?.range;
     ensure(
         stands == range,
-        format_args!(
-            "in {zone} the event of {} stands at {} to {}",
-            range.start(),
-            stands.start(),
-            stands.end()
-        ),
+        format_args!("in {zone} the event of {} stands at {}", text(range), text(stands)),
     )?;
     bench.expect_busy(between("2031-01-01T00:00:00Z", "2032-01-01T00:00:00Z"), &[range]).await
 }

@@ -44,6 +44,7 @@ async fn each_flaw_is_caught_by_the_check_of_its_rule() {
         (Flaw::FirstPageOnly, "a_hundred_events_are_all_busy"),
         (Flaw::LockLeftBehind, "a_dropped_put_can_be_made_again"),
         (Flaw::DeletionUntold, "a_deletion_is_told"),
+        (Flaw::TransparentIsBusy, "a_transparent_event_is_not_told_as_busy"),
         (Flaw::BadCursorBeginsAgain, "an_unknown_cursor_is_expired"),
         (Flaw::TokenInError, "an_unknown_connection_is_never_free"),
         (Flaw::RevokedIsTransient, "a_revoked_authorization_is_unauthorized"),

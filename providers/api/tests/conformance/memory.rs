@@ -10,15 +10,14 @@ use calendar_provider::{
     ConnectedAccount, Connection, CredentialField, Cursor, EventDraft, EventHandle, EventReceipt,
     EventSnapshot, ProviderError, TimeRange,
 };
-use chrono::TimeDelta;
-use chrono_tz::Tz;
+use chrono::{DateTime, Offset, TimeDelta, TimeZone, Utc};
 use secrecy::ExposeSecret;
 
-pub const TOKEN: &str = "token-of-the-memory-calendar";
+pub(crate) const TOKEN: &str = "token-of-the-memory-calendar";
 
 /// The rule that is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flaw {
+pub(crate) enum Flaw {
     None,
     FailureIsEmpty,
     UnknownIsEmpty,
@@ -44,9 +43,9 @@ pub enum Flaw {
 }
 
 /// A factory of calendars with one flaw, and of a kind that reads only where asked.
-pub struct Calendars {
-    pub flaw: Flaw,
-    pub read_only: bool,
+pub(crate) struct Calendars {
+    pub(crate) flaw: Flaw,
+    pub(crate) read_only: bool,
 }
 
 #[async_trait]
@@ -86,7 +85,7 @@ impl Subject for Memory {
 
     async fn add_outside_event(&self, event: OutsideEvent) -> Hook {
         let mut entry = Entry::new(&event.uid, event.range, &event.title);
-        entry.busy = event.busy;
+        entry.busy = event.busy || self.0.has(Flaw::TransparentIsBusy);
         self.0.lock().keep("owner", event.uid, Some(entry));
         Hook::Done
     }
@@ -173,7 +172,7 @@ impl Calendar {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
+        self.state.lock().expect("no test panics while it holds the lock")
     }
 
     /// What every call checks first.
@@ -203,35 +202,34 @@ impl Calendar {
         if supported { Ok(()) } else { Err(ProviderError::unsupported("that")) }
     }
 
-    /// Where the event will stand, after what a broken provider does to its time.
+    /// When the event will stand, after what a broken provider does to its ends.
     fn placed(&self, event: &EventDraft) -> TimeRange {
-        let shifted = |zone: Tz, start: chrono::DateTime<chrono::Utc>| {
-            use chrono::{Offset, TimeZone};
-            let local = start.with_timezone(&zone).naive_local();
-            let read = match self.flaw {
-                Flaw::FoldTakesFirstPass => zone.from_local_datetime(&local).earliest(),
-                _ => None,
-            };
-            let january = "2031-01-01T00:00:00".parse().unwrap();
+        let place = |instant: DateTime<Utc>| {
+            let local = instant.with_timezone(&event.zone).naive_local();
             match self.flaw {
+                Flaw::FoldTakesFirstPass => event
+                    .zone
+                    .from_local_datetime(&local)
+                    .earliest()
+                    .map_or(instant, |it| it.to_utc()),
                 Flaw::WinterOffsetAllYear => {
-                    let offset = zone.offset_from_utc_datetime(&january).fix().local_minus_utc();
-                    local.and_utc() - TimeDelta::seconds(offset.into())
+                    let winter = event
+                        .zone
+                        .offset_from_utc_datetime(&"2031-01-01T00:00:00".parse().expect("a date"));
+                    (local - winter.fix()).and_utc()
                 }
-                _ => read.map_or(start, |read| read.to_utc()),
+                _ => instant,
             }
         };
-        let start = shifted(event.zone, event.range.start());
-        TimeRange::lasting(start, event.range.length()).unwrap()
+        let (start, end) = (place(event.range.start()), place(event.range.end()));
+        // A fold that is read as its first pass can turn the ends around.
+        TimeRange::new(start, end.max(start + TimeDelta::minutes(1))).expect("it lasts a minute")
     }
 
-    /// The reference that the event has or gets.
-    fn reference(&self, state: &State, owner: &str, uid: &str) -> String {
+    /// The reference of the event with this UID, if there is one.
+    fn reference(&self, state: &State, owner: &str, uid: &str) -> Option<String> {
         let known = state.of(owner).find(|(_, _, entry)| entry.uid == uid);
-        match known {
-            Some((event_ref, ..)) if !self.has(Flaw::PutAlwaysCreates) => event_ref.into(),
-            _ => format!("event-{}", state.revision),
-        }
+        known.filter(|_| !self.has(Flaw::PutAlwaysCreates)).map(|(event_ref, ..)| event_ref.into())
     }
 }
 
@@ -273,7 +271,7 @@ impl CalendarProvider for Calendar {
         let owner = if self.has(Flaw::OwnersMix) { "owner" } else { &connection.owner };
         let busy = state
             .of(owner)
-            .filter(|(_, _, entry)| entry.busy || self.has(Flaw::TransparentIsBusy))
+            .filter(|(_, _, entry)| entry.busy)
             .filter(|(_, _, entry)| overlaps(entry.range));
         let limit = if self.has(Flaw::FirstPageOnly) { 50 } else { usize::MAX };
         Ok(busy.take(limit).map(|(_, _, entry)| BusyInterval::new(entry.range)).collect())
@@ -294,28 +292,16 @@ impl CalendarProvider for Calendar {
             tokio::task::yield_now().await;
             self.lock().writing.remove(&event.uid);
         }
+        let seen = self.reference(&self.lock(), owner, &event.uid);
         if self.has(Flaw::PutRacesItself) {
-            let mut event_ref = self.reference(&self.lock(), owner, &event.uid);
             tokio::task::yield_now().await;
-            let mut state = self.lock();
-            while state
-                .entries
-                .get(&(owner.clone(), event_ref.clone()))
-                .is_some_and(|(_, it)| it.is_none())
-            {
-                event_ref.push('+');
-            }
-            if state.of(owner).all(|(_, _, it)| it.uid != event.uid)
-                || event_ref.starts_with("event")
-            {
-                event_ref = format!("{event_ref}.{}", state.revision);
-            }
-            let entry = Entry::new(&event.uid, event.range, &event.title);
-            state.keep(owner, event_ref.clone(), Some(entry));
-            return Ok(EventReceipt::new(event_ref));
         }
         let mut state = self.lock();
-        let event_ref = self.reference(&state, owner, &event.uid);
+        let known = match self.flaw {
+            Flaw::PutRacesItself => seen,
+            _ => self.reference(&state, owner, &event.uid),
+        };
+        let event_ref = known.unwrap_or_else(|| format!("event-{}", state.revision));
         let mut entry = Entry::new(&event.uid, self.placed(event), &event.title);
         let old = state.of(owner).find(|(_, _, old)| old.uid == event.uid);
         if let Some((_, _, old)) = old.filter(|_| self.has(Flaw::MoveLost)) {
