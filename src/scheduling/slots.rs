@@ -14,8 +14,9 @@ use super::micros;
 
 /// When an agent takes meetings, and of what kind.
 ///
-/// Lengths are real time. A duration or an interval that is not positive offers nothing; a
-/// negative buffer or notice is none. What is finer than a microsecond is rounded up.
+/// Lengths are real time. A duration or an interval that is not positive offers nothing, nor does
+/// a duration past 366 days; a negative buffer or notice is none. What is finer than a microsecond
+/// is rounded up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     /// The zone that the blocks and the dates of overrides are read in.
@@ -73,9 +74,9 @@ pub fn slots(
     window: TimeRange,
     now: DateTime<Utc>,
 ) -> Vec<TimeRange> {
-    let lengths = Lengths::of(schedule);
+    let Some(lengths) = Lengths::of(schedule) else { return Vec::new() };
     let starts = bounds(schedule, window, now);
-    if lengths.duration <= 0 || lengths.interval <= 0 || starts.is_empty() {
+    if starts.is_empty() {
         return Vec::new();
     }
     // A slot needs its stretch to go on until it ends.
@@ -108,20 +109,26 @@ impl Schedule {
     }
 }
 
+/// The longest meeting. All its days are looked at, so their number must have a bound.
+const MAX_DURATION: TimeDelta = TimeDelta::days(366);
+
 /// A schedule's lengths in microseconds.
-struct Lengths {
-    duration: i64,
+pub(super) struct Lengths {
+    pub(super) duration: i64,
     buffer: i64,
     interval: i64,
 }
 
 impl Lengths {
-    fn of(schedule: &Schedule) -> Self {
-        Self {
+    /// `None` where no slot can come of them.
+    pub(super) fn of(schedule: &Schedule) -> Option<Self> {
+        let step = TimeDelta::zero() < schedule.interval;
+        let meeting = TimeDelta::zero() < schedule.duration && schedule.duration <= MAX_DURATION;
+        (step && meeting).then(|| Self {
             duration: micros::length(schedule.duration),
             buffer: micros::length(schedule.buffer).max(0),
             interval: micros::length(schedule.interval),
-        }
+        })
     }
 }
 
