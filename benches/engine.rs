@@ -46,7 +46,7 @@ fn schedule() -> Schedule {
         weekly: weekly(),
         overrides: BTreeMap::new(),
         duration: TimeDelta::minutes(30),
-        buffer: TimeDelta::minutes(5),
+        buffer: TimeDelta::minutes(15),
         interval: TimeDelta::minutes(15),
         notice: TimeDelta::zero(),
         horizon: TimeDelta::days(365),

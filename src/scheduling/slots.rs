@@ -82,8 +82,7 @@ pub fn slots(
     // A slot needs its stretch to go on until it ends.
     let reach = starts.start..starts.end.saturating_add(lengths.duration);
     let candidates = candidate_starts(&schedule.blocks().spans(reach), &starts, &lengths);
-    let free = free_starts(candidates, busy.as_slice(), &lengths);
-    free.filter_map(|start| slot_at(start, &lengths)).collect()
+    slots_at(&free_starts(candidates, busy.as_slice(), &lengths), &lengths)
 }
 
 /// At most `count` slots, those nearest to `instant`, in order of start.
@@ -171,30 +170,32 @@ fn first_step(origin: i64, earliest: i64, interval: i64) -> i64 {
 }
 
 /// Those of `candidates` that keep a buffer to everything in `busy`; both are in order.
-fn free_starts<'a>(
-    candidates: Vec<i64>,
-    busy: &'a [TimeRange],
-    lengths: &'a Lengths,
-) -> impl Iterator<Item = i64> + 'a {
+fn free_starts(mut candidates: Vec<i64>, busy: &[TimeRange], lengths: &Lengths) -> Vec<i64> {
     let free_from = |taken: &TimeRange| micros::ceil(taken.end()).saturating_add(lengths.buffer);
-    let blocked_from = |taken: &TimeRange| {
+    let last_before = |taken: &TimeRange| {
         micros::floor(taken.start()).saturating_sub(lengths.buffer).saturating_sub(lengths.duration)
     };
     // Busy time may reach far back; what is over before the first candidate is skipped at once.
     let first = candidates.first().copied().unwrap_or(i64::MAX);
     let over = busy.partition_point(|taken| free_from(taken) <= first);
-    let mut ahead = busy[over..].iter().map(move |taken| blocked_from(taken)..free_from(taken));
+    let mut ahead = busy[over..].iter().map(|taken| (last_before(taken), free_from(taken)));
     let mut taken = ahead.next();
-    candidates.into_iter().filter(move |&start| {
-        while taken.as_ref().is_some_and(|taken| taken.end <= start) {
+    candidates.retain(|&start| {
+        while taken.is_some_and(|(_, free_from)| free_from <= start) {
             taken = ahead.next();
         }
         // Busy intervals are merged and in order: if the next one is clear, so are all after it.
-        taken.as_ref().is_none_or(|taken| start <= taken.start)
-    })
+        taken.is_none_or(|(last_before, _)| start <= last_before)
+    });
+    candidates
 }
 
-fn slot_at(start: i64, lengths: &Lengths) -> Option<TimeRange> {
-    let end = micros::instant(start.checked_add(lengths.duration)?)?;
-    TimeRange::new(micros::instant(start)?, end).ok()
+fn slots_at(starts: &[i64], lengths: &Lengths) -> Vec<TimeRange> {
+    let mut instants = micros::Instants::new();
+    let mut slots = Vec::with_capacity(starts.len());
+    slots.extend(starts.iter().filter_map(|start| {
+        let end = instants.instant(start.checked_add(lengths.duration)?)?;
+        TimeRange::new(instants.instant(*start)?, end).ok()
+    }));
+    slots
 }

@@ -196,6 +196,25 @@ fn the_databases_of_zones_agree_nearly_everywhere() {
     assert!(differing.len() * 20 < TZ_VARIANTS.len(), "the databases differ in {differing:?}");
 }
 
+/// The engine looks at each zone's offset once a day.
+#[test]
+fn no_zone_ever_changed_its_offset_and_went_back_between_two_midnights() {
+    const DAY: i64 = 24 * 60 * 60;
+    let until = Timestamp::from_second(utc("2100-01-01T00:00:00Z").timestamp()).unwrap();
+    for zone in TZ_VARIANTS {
+        let offset = |second| oracle::offset_seconds(zone, second);
+        for transition in oracle::zone(zone).preceding(until) {
+            let second = transition.timestamp().as_second();
+            let midnight = second.div_euclid(DAY) * DAY;
+            if offset(midnight) == offset(midnight + DAY) {
+                let before = midnight.max(second - 1);
+                assert_eq!(offset(second), offset(midnight), "{zone} at {second}");
+                assert_eq!(offset(before), offset(midnight), "{zone} before {second}");
+            }
+        }
+    }
+}
+
 #[test]
 fn an_empty_week_offers_nothing() {
     let window = range("2027-01-05T00:00:00Z", "2027-01-06T00:00:00Z");
