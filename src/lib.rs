@@ -5,4 +5,5 @@
 //! [`store`] keeps it, and [`jobs`] delivers what it caused with [`mail`].
 
 pub mod clock;
+pub mod http;
 pub mod ids;
