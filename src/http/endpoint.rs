@@ -80,10 +80,10 @@ impl<E: Executor, I: Identify> Endpoint<E, I> {
     ///
     /// # Errors
     /// The reply to send instead, a request error.
-    pub(crate) fn prepare(&self, params: Params) -> Result<Operation, Reply> {
+    pub(crate) fn prepare(&self, params: Params) -> Result<Operation, Box<Reply>> {
         self.try_prepare(params).map_err(|error| {
             self.measure.refusals.increment(1);
-            Reply::failed(StatusCode::BAD_REQUEST, error)
+            Box::new(Reply::failed(StatusCode::BAD_REQUEST, error))
         })
     }
 
@@ -141,8 +141,7 @@ impl<E: Executor, I: Identify> Endpoint<E, I> {
                 Ok(response) => Reply::executed(response),
                 Err(panic) => endpoint.panicked(&*panic),
             };
-            let ok = reply.response.errors.is_empty();
-            endpoint.measure.answered(OperationType::Subscription, ok, Duration::ZERO);
+            endpoint.measure.event(reply.response.errors.is_empty());
             reply
         });
         until_expiry(replies, expiry).right_stream()

@@ -134,7 +134,7 @@ impl<E: Executor, I: Identify> Call<'_, E, I> {
             Err(reply) if self.accepts.preferred == Media::EventStream => {
                 return Ok(event_stream::once(&reply));
             }
-            Err(reply) => return Ok(respond::single(reply, self.accepts.json)),
+            Err(reply) => return Ok(respond::single(*reply, self.accepts.json)),
         };
         if operation.kind == OperationType::Mutation && self.parts.method != Method::POST {
             return Err(Refusal::method("POST", "mutations are sent by POST"));
@@ -160,10 +160,10 @@ impl<E: Executor, I: Identify> Call<'_, E, I> {
         let mut replies = Vec::with_capacity(batch.len());
         for (index, params) in batch.into_iter().enumerate() {
             let reply = match self.endpoint.prepare(params) {
-                Err(reply) => reply,
+                Err(reply) => *reply,
                 Ok(operation) if operation.kind == OperationType::Subscription => {
                     let refusal = needs_stream();
-                    Reply::failed(refusal.status, refusal.error)
+                    Reply::failed(refusal.status, *refusal.error)
                 }
                 Ok(operation) => {
                     let identity = if index == 0 {

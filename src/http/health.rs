@@ -38,8 +38,6 @@ pub(crate) async fn readyz(readiness: Readiness) -> Response {
 
 /// `GET /metrics`, in Prometheus's text format.
 pub(crate) async fn metrics(handle: PrometheusHandle) -> Response {
-    // Folds what was recorded since into the buckets, which otherwise grows until a scrape.
-    handle.run_upkeep();
     let headers =
         [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (CACHE_CONTROL, "no-store")];
     (headers, handle.render()).into_response()

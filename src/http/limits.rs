@@ -201,7 +201,8 @@ impl Lexer<'_> {
         match first {
             b'"' => self.skip_string(),
             b'.' => self.skip_while(|byte| byte == b'.'),
-            byte if is_word(byte) => self.skip_while(|byte| is_word(byte) || byte == b'.'),
+            b'-' | b'0'..=b'9' => self.skip_while(|byte| is_word(byte) || byte == b'.'),
+            byte if is_word(byte) => self.skip_while(is_word),
             _ => {}
         }
         Some(first)

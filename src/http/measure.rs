@@ -14,14 +14,28 @@ use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandl
 const BUCKETS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
-/// Makes this process's metrics readable as `GET /metrics`. Call it once, before [`router`].
+/// Time between two rounds of upkeep.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Makes this process's metrics readable as `GET /metrics`. Call it once, inside a Tokio runtime and
+/// before [`router`]: metrics made earlier are lost.
 ///
 /// [`router`]: super::router
 ///
 /// # Errors
 /// When a recorder is already installed.
 pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
-    PrometheusBuilder::new().set_buckets(&BUCKETS)?.install_recorder()
+    let handle = PrometheusBuilder::new().set_buckets(&BUCKETS)?.install_recorder()?;
+    let upkeep = handle.clone();
+    tokio::spawn(async move {
+        // Samples pile up until they are folded into their buckets, scraped or not.
+        let mut timer = tokio::time::interval(UPKEEP);
+        loop {
+            timer.tick().await;
+            upkeep.run_upkeep();
+        }
+    });
+    Ok(handle)
 }
 
 /// Handles to the counters, looked up once.
@@ -29,7 +43,7 @@ pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
 pub(crate) struct Measure {
     queries: Kind,
     mutations: Kind,
-    subscriptions: Kind,
+    events: Outcomes,
     pub(crate) refusals: Counter,
     pub(crate) rate_limited: Counter,
     pub(crate) panics: Counter,
@@ -40,9 +54,14 @@ pub(crate) struct Measure {
 
 #[derive(Clone)]
 struct Kind {
+    answers: Outcomes,
+    seconds: Histogram,
+}
+
+#[derive(Clone)]
+struct Outcomes {
     ok: Counter,
     failed: Counter,
-    seconds: Histogram,
 }
 
 impl Measure {
@@ -50,6 +69,10 @@ impl Measure {
         describe_counter!(
             "frontdesk_graphql_operations_total",
             "Operations answered, by kind and outcome."
+        );
+        describe_counter!(
+            "frontdesk_graphql_events_total",
+            "Events sent to subscriptions, by outcome."
         );
         describe_histogram!(
             "frontdesk_graphql_operation_seconds",
@@ -70,7 +93,7 @@ impl Measure {
         Self {
             queries: Kind::new("query"),
             mutations: Kind::new("mutation"),
-            subscriptions: Kind::new("subscription"),
+            events: Outcomes::new("frontdesk_graphql_events_total", "subscription"),
             refusals: refusals("request"),
             rate_limited: refusals("rate"),
             panics: aborts("panic"),
@@ -80,26 +103,36 @@ impl Measure {
         }
     }
 
-    /// Counts one answered operation.
+    /// Counts one answered query or mutation.
     pub(crate) fn answered(&self, kind: OperationType, ok: bool, took: Duration) {
-        let kind = match kind {
-            OperationType::Query => &self.queries,
-            OperationType::Mutation => &self.mutations,
-            OperationType::Subscription => &self.subscriptions,
-        };
-        if ok { &kind.ok } else { &kind.failed }.increment(1);
+        let kind = if kind == OperationType::Mutation { &self.mutations } else { &self.queries };
+        kind.answers.add(ok);
         kind.seconds.record(took);
+    }
+
+    /// Counts one event of a subscription.
+    pub(crate) fn event(&self, ok: bool) {
+        self.events.add(ok);
     }
 }
 
 impl Kind {
     fn new(kind: &'static str) -> Self {
-        let total = |outcome| counter!("frontdesk_graphql_operations_total", "kind" => kind, "outcome" => outcome);
         Self {
-            ok: total("ok"),
-            failed: total("error"),
+            answers: Outcomes::new("frontdesk_graphql_operations_total", kind),
             seconds: histogram!("frontdesk_graphql_operation_seconds", "kind" => kind),
         }
+    }
+}
+
+impl Outcomes {
+    fn new(name: &'static str, kind: &'static str) -> Self {
+        let total = |outcome| counter!(name, "kind" => kind, "outcome" => outcome);
+        Self { ok: total("ok"), failed: total("error") }
+    }
+
+    fn add(&self, ok: bool) {
+        if ok { &self.ok } else { &self.failed }.increment(1);
     }
 }
 

@@ -114,13 +114,13 @@ fn json(status: StatusCode, media: Media, bytes: Vec<u8>) -> Response<Body> {
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
-    pub(crate) error: ServerError,
+    pub(crate) error: Box<ServerError>,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        Self { status, error: coded(ServerError::new(message, None), code), header: None }
+        Self { status, error: Box::new(coded(ServerError::new(message, None), code)), header: None }
     }
 
     /// 405, naming what is allowed (RFC 9110, section 15.5.6).
@@ -142,8 +142,8 @@ impl Refusal {
 
     /// A caller that could not be identified: 401 for a token that is not known, 503 otherwise.
     pub(crate) fn identity(error: async_graphql::Error) -> Self {
-        let error =
-            ServerError { extensions: error.extensions, ..ServerError::new(error.message, None) };
+        let extensions = error.extensions;
+        let error = Box::new(ServerError { extensions, ..ServerError::new(error.message, None) });
         match code_of(&error) {
             Some(UNAUTHENTICATED) => {
                 let header = (WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -153,14 +153,14 @@ impl Refusal {
             None => {
                 tracing::error!(cause = %error.message, "identifying a caller failed without a code");
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
-                Self { status, error: errors::internal(), header: None }
+                Self { status, error: Box::new(errors::internal()), header: None }
             }
         }
     }
 
     /// Writes the refusal in the JSON form that the caller accepts.
     pub(crate) fn into_response(self, media: Media) -> Response<Body> {
-        let reply = Reply::failed(self.status, self.error);
+        let reply = Reply::failed(self.status, *self.error);
         let mut response = json(self.status, media, encode(&reply));
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);

@@ -1,21 +1,18 @@
 //! GraphQL over WebSocket: the graphql-transport-ws protocol, whose reference is graphql-ws.
 //!
-//! async-graphql's own `http::WebSocket` closes with 1002 and 4401 where the protocol says 4400,
-//! 4408, 4409 or 4429, and bounds nothing, hence this loop. One task serves one socket; its
+//! async-graphql's own `http::WebSocket` closes with 1002, 1011 and 3008 where the protocol says
+//! 4400, 4401 and 4408, takes a second subscriber of one ID, and bounds nothing, hence this loop. One task serves one socket; its
 //! operations are streams polled by that task, so that all end with it.
 
+mod handshake;
 mod protocol;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use async_graphql::{Executor, ServerError};
 use axum::{
-    body::Body,
-    extract::{
-        FromRequestParts, WebSocketUpgrade,
-        ws::{CloseFrame, Message, WebSocket},
-    },
-    http::{HeaderMap, Response, StatusCode, header, request::Parts},
+    extract::ws::{CloseFrame, Message, WebSocket},
+    http::StatusCode,
 };
 use futures_util::{
     FutureExt, StreamExt,
@@ -24,71 +21,22 @@ use futures_util::{
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::protocol::{ClientMessage, End, SUBPROTOCOL, ServerMessage};
+use self::protocol::{ClientMessage, End, ServerMessage};
 use super::{
     endpoint::Endpoint,
-    errors::{BAD_USER_INPUT, LIMIT_EXCEEDED, coded},
-    identity::{Credentials, Identify, bearer, bearer_of},
-    measure::Open,
-    rate::client_address,
+    errors::{LIMIT_EXCEEDED, coded},
+    identity::{Credentials, Identify, bearer_of},
     request::Params,
-    respond::{Refusal, Reply, encode},
+    respond::{Reply, encode},
 };
+
+pub(crate) use self::handshake::{is_upgrade, upgrade};
 
 /// A client that takes nothing for so long is dropped: its unsent events hold memory.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long the client may take to answer a close frame.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
-
-/// Whether a request wants to become a WebSocket.
-pub(crate) fn is_upgrade(parts: &Parts) -> bool {
-    let upgrade = parts.headers.get(header::UPGRADE);
-    upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
-}
-
-/// Switches protocols and serves the socket in a task of its own.
-///
-/// # Errors
-/// 403 for a page of another origin, 4xx for a broken handshake.
-pub(crate) async fn upgrade<E: Executor, I: Identify>(
-    endpoint: &Arc<Endpoint<E, I>>,
-    parts: &mut Parts,
-) -> Result<Response<Body>, Refusal> {
-    check_origin(&parts.headers, &endpoint.origins)?;
-    let client = client_address(parts, endpoint.trusted_proxies);
-    let token = bearer(&parts.headers).map(str::to_owned);
-    let upgrade = WebSocketUpgrade::from_request_parts(parts, &()).await;
-    let upgrade = upgrade.map_err(|rejection| {
-        Refusal::new(rejection.status(), BAD_USER_INPUT, rejection.body_text())
-    })?;
-    let endpoint = Arc::clone(endpoint);
-    // Taken now: the task starts later, and a shutdown in between must wait for it.
-    let tracked = endpoint.shutdown.sockets.token();
-    let upgrade = upgrade
-        .max_message_size(endpoint.limits.body_bytes)
-        .max_frame_size(endpoint.limits.body_bytes)
-        .protocols([SUBPROTOCOL]);
-    Ok(upgrade.on_upgrade(async move |socket| {
-        let _tracked = tracked;
-        let _open = Open::new(&endpoint.measure.sockets);
-        Session::new(endpoint, socket, client, token).run().await;
-    }))
-}
-
-/// Browsers let any page open a WebSocket anywhere and only say whose page it is. With bearer
-/// tokens a foreign page has no more than anybody; this keeps it from using a visitor's address.
-fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Refusal> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(origin) = text(header::ORIGIN) else { return Ok(()) };
-    let host = origin.split_once("://").map(|(_, host)| host);
-    let same = host.is_some() && host == text(header::HOST);
-    if same || allowed.iter().any(|allowed| allowed == "*" || allowed == origin) {
-        return Ok(());
-    }
-    let message = "pages of this origin may not open a WebSocket here";
-    Err(Refusal::new(StatusCode::FORBIDDEN, super::errors::FORBIDDEN, message))
-}
 
 /// What an operation's stream yields; the number tells it from an earlier one of the same ID.
 type Event = (u64, String, Step);
@@ -268,14 +216,14 @@ impl<E: Executor, I: Identify> Session<E, I> {
             let credentials = Credentials { bearer: token.as_deref(), client };
             let identity = match endpoint.identify(credentials).await {
                 Ok(identity) => identity,
-                Err(refusal) => return stream::iter([Step::Refused(refusal.error)]).boxed(),
+                Err(refusal) => return stream::iter([Step::Refused(*refusal.error)]).boxed(),
             };
             match endpoint.prepare(params) {
                 Ok(operation) => endpoint
                     .stream(operation, identity, deadline)
                     .map(|reply| Step::Reply(Box::new(reply)))
                     .boxed(),
-                Err(reply) => stream::iter([Step::Reply(Box::new(reply))]).boxed(),
+                Err(reply) => stream::iter([Step::Reply(reply)]).boxed(),
             }
         };
         begin.flatten_stream().chain(stream::iter([Step::Done])).boxed()
