@@ -38,11 +38,7 @@ impl TimeRange {
     /// # Errors
     /// Where `start` is not before `end`.
     pub fn new(start: DateTime<Utc>, end: DateTime<Utc>) -> Result<Self, EmptyRange> {
-        if start < end {
-            Ok(Self { start, end })
-        } else {
-            Err(EmptyRange { start, end })
-        }
+        if start < end { Ok(Self { start, end }) } else { Err(EmptyRange { start, end }) }
     }
 
     /// The range that begins at `start` and lasts `length` of real time.

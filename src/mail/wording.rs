@@ -1,0 +1,183 @@
+//! Our own words around the agent's, in each language we write.
+
+use super::context::InviteContext;
+use super::locale::Reader;
+use super::render::MailKind;
+use super::values::{single_line, unlinked};
+
+/// A language that we write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Language {
+    English,
+    French,
+}
+
+impl Language {
+    /// From BCP 47's language subtag, in lower case; English for those we do not write.
+    pub(super) fn of(subtag: &str) -> Self {
+        if subtag == "fr" { Self::French } else { Self::English }
+    }
+
+    /// As written in HTML's `lang`.
+    pub(super) const fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::French => "fr",
+        }
+    }
+
+    pub(super) fn duration(self, hours: i64, minutes: i64) -> String {
+        let plural = |count: i64, one: &str, many: &str| match (self, count) {
+            (Self::English, 1) | (Self::French, 0 | 1) => format!("{count} {one}"),
+            _ => format!("{count} {many}"),
+        };
+        let hour_word = match self {
+            Self::English => plural(hours, "hour", "hours"),
+            Self::French => plural(hours, "heure", "heures"),
+        };
+        let minute_word = plural(minutes, "minute", "minutes");
+        match (hours, minutes) {
+            (0, _) => minute_word,
+            (_, 0) => hour_word,
+            _ => format!("{hour_word} {minute_word}"),
+        }
+    }
+
+    /// The words for visitors.
+    pub(super) const fn words(self) -> &'static Words {
+        match self {
+            Self::English => &ENGLISH,
+            Self::French => &FRENCH,
+        }
+    }
+
+    pub(super) const fn heading(self, kind: MailKind) -> &'static str {
+        match (self, kind) {
+            (Self::English, MailKind::Confirmation) => "Your meeting is confirmed",
+            (Self::English, MailKind::Rescheduled) => "Your meeting has moved",
+            (Self::English, MailKind::Update) => "Your meeting has been updated",
+            (Self::English, MailKind::Cancelled) => "Your meeting is cancelled",
+            (Self::French, MailKind::Confirmation) => "Votre rendez-vous est confirmé",
+            (Self::French, MailKind::Rescheduled) => "Votre rendez-vous a été déplacé",
+            (Self::French, MailKind::Update) => "Votre rendez-vous a été mis à jour",
+            (Self::French, MailKind::Cancelled) => "Votre rendez-vous est annulé",
+        }
+    }
+}
+
+/// Labels and sentences.
+pub(super) struct Words {
+    pub(super) when: &'static str,
+    pub(super) duration: &'static str,
+    pub(super) time_zone: &'static str,
+    pub(super) with: &'static str,
+    pub(super) join: &'static str,
+    pub(super) manage: &'static str,
+    pub(super) name: &'static str,
+    pub(super) email: &'static str,
+    pub(super) phone: &'static str,
+    pub(super) job_title: &'static str,
+    pub(super) company: &'static str,
+    pub(super) domain: &'static str,
+    pub(super) industry: &'static str,
+    pub(super) country: &'static str,
+    pub(super) notes: &'static str,
+    pub(super) reason: &'static str,
+    pub(super) before: &'static str,
+    pub(super) problem: &'static str,
+    /// Between a label and its value, in text.
+    pub(super) colon: &'static str,
+    /// "Meeting with"
+    pub(super) meeting_with: &'static str,
+    /// Before the earlier subject of a mail about a change.
+    pub(super) cancelled: &'static str,
+    pub(super) moved: &'static str,
+    pub(super) updated: &'static str,
+    /// In place of the agent's body once there is no meeting.
+    pub(super) no_longer: &'static str,
+}
+
+static ENGLISH: Words = Words {
+    when: "When",
+    duration: "Duration",
+    time_zone: "Time zone",
+    with: "With",
+    join: "Join the meeting",
+    manage: "Move or cancel",
+    name: "Name",
+    email: "E-mail",
+    phone: "Telephone",
+    job_title: "Job title",
+    company: "Company",
+    domain: "Domain",
+    industry: "Industry",
+    country: "Country",
+    notes: "Notes",
+    reason: "Reason",
+    before: "Before",
+    problem: "Problem",
+    colon: ": ",
+    meeting_with: "Meeting with",
+    cancelled: "Cancelled",
+    moved: "New time",
+    updated: "Updated",
+    no_longer: "This meeting will not take place. Answer this message for any question.",
+};
+
+static FRENCH: Words = Words {
+    when: "Quand",
+    duration: "Durée",
+    time_zone: "Fuseau horaire",
+    with: "Avec",
+    join: "Rejoindre la réunion",
+    manage: "Déplacer ou annuler",
+    name: "Nom",
+    email: "E-mail",
+    phone: "Téléphone",
+    job_title: "Fonction",
+    company: "Entreprise",
+    domain: "Domaine",
+    industry: "Secteur",
+    country: "Pays",
+    notes: "Message",
+    reason: "Motif",
+    before: "Avant",
+    problem: "Problème",
+    colon: "\u{a0}: ",
+    meeting_with: "Rendez-vous avec",
+    cancelled: "Annulé",
+    moved: "Nouvel horaire",
+    updated: "Mis à jour",
+    no_longer: "Ce rendez-vous n’aura pas lieu. Pour toute question, répondez à ce message.",
+};
+
+/// The title of the event in the visitor's calendar: "Meeting with" the agent.
+pub fn meeting_summary(context: &InviteContext) -> String {
+    let words = Reader::of(&context.locale).language.words();
+    format!("{} {}", words.meeting_with, single_line(&context.agent.name))
+}
+
+/// What the event in the visitor's calendar says: where to join, and where to move or cancel it.
+/// Holds nothing that the visitor wrote.
+pub fn meeting_description(context: &InviteContext) -> String {
+    let words = Reader::of(&context.locale).language.words();
+    let meeting = &context.meeting;
+    let line = |label: &str, url: &Option<url::Url>| {
+        let url = super::render::web_url(url.as_ref())?;
+        Some(format!("{label}{}{url}", words.colon))
+    };
+    let lines =
+        [line(words.join, &meeting.conference_url), line(words.manage, &meeting.manage_url)];
+    lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
+/// The title of the event in the agent's own calendar: the visitor's name or address, and company.
+pub fn agent_summary(context: &InviteContext) -> String {
+    let words = Reader::of(&context.locale).language.words();
+    let who = context.person.full_name().unwrap_or_else(|| context.person.email.clone());
+    let company = context.company.as_ref().and_then(|company| company.name.as_deref());
+    match company.map(unlinked).filter(|name| !name.is_empty()) {
+        Some(company) => format!("{} {} ({company})", words.meeting_with, single_line(&who)),
+        None => format!("{} {}", words.meeting_with, single_line(&who)),
+    }
+}
