@@ -19,6 +19,7 @@ const DEFAULTS: &str = include_str!("defaults.toml");
 struct Written {
     listen: String,
     public_url: Option<String>,
+    manage_url: Option<String>,
     database_url: String,
     database_connections: u32,
     mail_url: String,
@@ -40,6 +41,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The address that visitors reach it by: links in mails begin with it.
     pub public_url: Url,
+    /// The page where visitors see, move and cancel a booking; `token` is added to its query.
+    pub manage_url: Url,
     /// Which database.
     pub database_url: DatabaseUrl,
     /// Most connections to it.
@@ -148,6 +151,14 @@ impl Written {
             Some(text) => http_url("public_url", &text)?,
             None => http_url("public_url", &format!("http://{listen}"))?,
         };
+        let manage_url = match self.manage_url {
+            Some(text) => http_url("manage_url", &text)?,
+            None => {
+                let mut url = public_url.clone();
+                crate::service::push_path(&mut url, &["manage"]);
+                url
+            }
+        };
         let mail_from = self.mail_from.parse().map_err(|_| {
             let allowed = "must be a mailbox, e.g. Frontdesk <frontdesk@example.com>";
             problem("mail_from", &self.mail_from, allowed)
@@ -165,6 +176,7 @@ impl Written {
         let config = Config {
             listen,
             public_url,
+            manage_url,
             database_url: DatabaseUrl::parse(self.database_url)?,
             database_connections: self.database_connections,
             mail_url: self.mail_url.into(),

@@ -113,7 +113,8 @@ pub fn digest(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = <Hmac<Sha256> as KeyInit>::new(&(*key).into());
+    // HMAC takes keys of any length (RFC 2104, section 3), so this one is never refused.
+    let Ok(mut mac) = <Hmac<Sha256> as KeyInit>::new_from_slice(key) else { unreachable!() };
     for part in parts {
         mac.update(part);
     }

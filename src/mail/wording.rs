@@ -95,6 +95,15 @@ pub(super) struct Words {
     pub(super) updated: &'static str,
     /// In place of the agent's body once there is no meeting.
     pub(super) no_longer: &'static str,
+    pub(super) other: &'static str,
+    /// Headings of mails to the agent, also the beginnings of their subjects.
+    pub(super) notice_booked: &'static str,
+    pub(super) notice_moved: &'static str,
+    pub(super) notice_cancelled: &'static str,
+    pub(super) failed_calendar: &'static str,
+    pub(super) failed_calendar_advice: &'static str,
+    pub(super) failed_mail: &'static str,
+    pub(super) failed_mail_advice: &'static str,
 }
 
 static ENGLISH: Words = Words {
@@ -122,6 +131,16 @@ static ENGLISH: Words = Words {
     moved: "New time",
     updated: "Updated",
     no_longer: "This meeting will not take place. Answer this message for any question.",
+    other: "Other",
+    notice_booked: "New meeting",
+    notice_moved: "Meeting moved",
+    notice_cancelled: "Meeting cancelled",
+    failed_calendar: "A meeting is missing from your calendar",
+    failed_calendar_advice: "Your calendar did not take this meeting, and we have stopped trying. \
+                             The meeting stands: please enter it yourself.",
+    failed_mail: "A visitor was not told about a meeting",
+    failed_mail_advice: "The mail to the visitor could not be delivered, and we have stopped \
+                         trying. Please check the address and write to the visitor yourself.",
 };
 
 static FRENCH: Words = Words {
@@ -149,6 +168,17 @@ static FRENCH: Words = Words {
     moved: "Nouvel horaire",
     updated: "Mis à jour",
     no_longer: "Ce rendez-vous n’aura pas lieu. Pour toute question, répondez à ce message.",
+    other: "Autres",
+    notice_booked: "Nouveau rendez-vous",
+    notice_moved: "Rendez-vous déplacé",
+    notice_cancelled: "Rendez-vous annulé",
+    failed_calendar: "Un rendez-vous manque dans votre agenda",
+    failed_calendar_advice: "Votre agenda n’a pas accepté ce rendez-vous et nous avons cessé \
+                             d’essayer. Le rendez-vous est maintenu\u{a0}: veuillez l’inscrire \
+                             vous-même.",
+    failed_mail: "Un visiteur n’a pas été prévenu d’un rendez-vous",
+    failed_mail_advice: "Le message au visiteur n’a pas pu être remis et nous avons cessé \
+                         d’essayer. Veuillez vérifier l’adresse et lui écrire vous-même.",
 };
 
 /// The title of the event in the visitor's calendar: "Meeting with" the agent.

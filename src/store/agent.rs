@@ -91,10 +91,12 @@ pub struct Candidate {
     pub calendar_status: String,
     /// When the calendar was last known to be right.
     pub last_synced_at: Option<DateTime<Utc>>,
+    /// Whether it wants a conference link in its bookings.
+    pub include_conference_link: bool,
 }
 
 const CANDIDATES: &str = "SELECT a.id, a.revision, a.last_turn, a.joined_at, c.provider, c.status, \
-    c.last_synced_at FROM agents a JOIN calendar_connections c ON c.agent_id = a.id \
+    c.last_synced_at, a.include_conference_link FROM agents a JOIN calendar_connections c ON c.agent_id = a.id \
     WHERE a.active = true";
 
 /// Active agents that have a calendar: all of them, or only `agent`.
@@ -125,6 +127,7 @@ fn candidate(row: &QueryResult) -> Result<Candidate, DbErr> {
         provider: get(row, 4)?,
         calendar_status: get(row, 5)?,
         last_synced_at: get(row, 6)?,
+        include_conference_link: get(row, 7)?,
     })
 }
 
@@ -138,18 +141,34 @@ pub async fn lock<C: ConnectionTrait>(db: &C, agent: Uuid) -> Result<Option<i64>
     revision(db, sql, vec![agent.into()]).await
 }
 
-/// The same, and notes that the agent has had the queue's `turn`.
+/// Locks the agent if it is still at `seen`, gives it the queue's `turn` where there is one, and
+/// returns the new revision. `None` where it changed meanwhile; then it is not locked.
 ///
 /// # Errors
 /// The database's own.
-pub async fn lock_and_take_turn<C: ConnectionTrait>(
+pub async fn lock_unchanged<C: ConnectionTrait>(
     db: &C,
     agent: Uuid,
-    turn: i64,
+    seen: i64,
+    turn: Option<i64>,
 ) -> Result<Option<i64>, DbErr> {
-    let sql =
-        "UPDATE agents SET revision = revision + 1, last_turn = ? WHERE id = ? RETURNING revision";
-    revision(db, sql, vec![turn.into(), agent.into()]).await
+    let end = "WHERE id = ? AND revision = ? RETURNING revision";
+    let (start, mut values) = match turn {
+        Some(turn) => ("revision = revision + 1, last_turn = ?", vec![turn.into()]),
+        None => ("revision = revision + 1", vec![]),
+    };
+    values.extend([agent.into(), seen.into()]);
+    revision(db, &format!("UPDATE agents SET {start} {end}"), values).await
+}
+
+/// Notes that an agent, which is locked, has had the queue's `turn`.
+///
+/// # Errors
+/// The database's own.
+pub async fn take_turn<C: ConnectionTrait>(db: &C, agent: Uuid, turn: i64) -> Result<(), DbErr> {
+    let sql = "UPDATE agents SET last_turn = ? WHERE id = ?";
+    super::run_raw(db, sql, [turn.into(), agent.into()]).await?;
+    Ok(())
 }
 
 async fn revision<C: ConnectionTrait>(

@@ -2,6 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{
+    Alias, Expr, ExprTrait, Order, SelectStatement, WindowStatement,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -131,6 +134,42 @@ pub struct Attribute {
     pub value: String,
 }
 
+/// The IDs of the first `limit + 1` bookings of each agent that meet `condition`, in order of start
+/// from either end.
+pub fn first_of_each(
+    agents: &[Uuid],
+    condition: sea_orm::Condition,
+    from_end: bool,
+    limit: u64,
+) -> SelectStatement {
+    let order = if from_end { Order::Desc } else { Order::Asc };
+    let place = Alias::new("place");
+    let mut window = WindowStatement::partition_by(Column::AgentId);
+    window.order_by(Column::StartsAt, order.clone()).order_by(Column::Id, order);
+    let numbered = SelectStatement::new()
+        .column(Column::Id)
+        .expr_window_as(Expr::cust("ROW_NUMBER()"), window, place.clone())
+        .from(Entity)
+        .and_where(Column::AgentId.is_in(agents.iter().copied()))
+        .cond_where(condition)
+        .to_owned();
+    let most = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
+    SelectStatement::new()
+        .column(Column::Id)
+        .from_subquery(numbered, Alias::new("numbered"))
+        .and_where(Expr::col(place).lte(most))
+        .to_owned()
+}
+
+/// Whether `uid` is that of one of the agent's bookings, live or not.
+///
+/// # Errors
+/// The database's own.
+pub async fn is_ours<C: ConnectionTrait>(db: &C, agent: Uuid, uid: &str) -> Result<bool, DbErr> {
+    let select = Entity::find().filter(Column::Uid.eq(uid)).filter(Column::AgentId.eq(agent));
+    Ok(select.one(db).await?.is_some())
+}
+
 /// Gives the agent's meetings ahead of `now` the guard that a new buffer asks for: as long as the
 /// buffer, but never past the next meeting, which was booked under the old one.
 ///
@@ -156,7 +195,7 @@ pub async fn set_guards<C: ConnectionTrait>(
         .await?;
     for (index, (id, _, end)) in rows.iter().enumerate() {
         let wanted = *end + buffer;
-        let guard = rows.get(index + 1).map_or(wanted, |(_, next, _)| wanted.min(*next));
+        let guard = rows.get(index + 1).map_or(wanted, |(_, next, _)| Ord::min(wanted, *next));
         let sql = "UPDATE bookings SET guard_ends_at = ? WHERE id = ?";
         run_raw(db, sql, [guard.into(), (*id).into()]).await?;
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sea_orm::sea_query::Value;
+use sea_orm::sea_query::{LikeExpr, Value};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
     DbErr, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
@@ -81,6 +81,19 @@ pub async fn run_raw<C: ConnectionTrait>(
 ) -> Result<u64, DbErr> {
     let done = db.execute_raw(statement(db.get_database_backend(), sql, values)).await?;
     Ok(done.rows_affected())
+}
+
+/// The pattern that finds `search` anywhere in lower-cased text.
+pub fn like(search: &str) -> LikeExpr {
+    let mut pattern = String::from("%");
+    for c in search.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    LikeExpr::new(pattern).escape('\\')
 }
 
 /// Whether `error` is the guard against overlapping bookings: PostgreSQL's exclusion constraint

@@ -4,6 +4,7 @@
 
 pub mod agent;
 pub mod booking;
+pub mod builtin_calendar;
 pub mod busy;
 pub mod calendar;
 pub mod credential;
@@ -15,5 +16,7 @@ pub mod mail_quota;
 pub mod outbox;
 pub mod page;
 
-pub use database::{begin, connect, is_guard_violation, is_unique_violation, run_raw, statement};
+pub use database::{
+    begin, connect, is_guard_violation, is_unique_violation, like, run_raw, statement,
+};
 pub use json::JsonOf;

@@ -220,3 +220,80 @@ impl ProviderError {
         matches!(self, Self::RateLimited { .. } | Self::Transient { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use chrono::TimeDelta;
+
+    use super::{ErrorClass, ProviderError};
+
+    fn one_of_each() -> [(ProviderError, ErrorClass, &'static str); 9] {
+        [
+            (
+                ProviderError::unauthorized(),
+                ErrorClass::Unauthorized,
+                "the calendar no longer accepts the agent's authorization",
+            ),
+            (
+                ProviderError::rate_limited(Some(TimeDelta::seconds(30))),
+                ErrorClass::RateLimited,
+                "the calendar asks for fewer requests",
+            ),
+            (
+                ProviderError::not_found("the calendar"),
+                ErrorClass::NotFound,
+                "the calendar was not found",
+            ),
+            (ProviderError::conflict(), ErrorClass::Conflict, "the event was changed meanwhile"),
+            (
+                ProviderError::unsupported("writing events"),
+                ErrorClass::Unsupported,
+                "the calendar does not support writing events",
+            ),
+            (
+                ProviderError::transient("no answer in time"),
+                ErrorClass::Transient,
+                "the calendar can't be reached: no answer in time",
+            ),
+            (
+                ProviderError::permanent("the answer is no calendar"),
+                ErrorClass::Permanent,
+                "the calendar refused: the answer is no calendar",
+            ),
+            (
+                ProviderError::invalid_credentials("password", "is not right"),
+                ErrorClass::InvalidCredentials,
+                "password: is not right",
+            ),
+            (
+                ProviderError::cursor_expired(),
+                ErrorClass::CursorExpired,
+                "the cursor is no longer known to the calendar",
+            ),
+        ]
+    }
+
+    #[test]
+    fn each_error_has_its_class_and_keeps_its_cause_out_of_its_message() {
+        for (error, class, message) in one_of_each() {
+            assert_eq!(error.class(), class);
+            assert!(error.source().is_none());
+            let caused = error.with_source("the cause");
+            assert_eq!(caused.class(), class);
+            assert_eq!(caused.to_string(), message);
+            assert_eq!(caused.source().map(ToString::to_string).as_deref(), Some("the cause"));
+        }
+    }
+
+    #[test]
+    fn only_what_passes_by_itself_is_retried() {
+        let retried: Vec<_> = one_of_each()
+            .into_iter()
+            .filter(|(error, ..)| error.is_retryable())
+            .map(|(_, class, _)| class)
+            .collect();
+        assert_eq!(retried, [ErrorClass::RateLimited, ErrorClass::Transient]);
+    }
+}

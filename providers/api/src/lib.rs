@@ -70,6 +70,8 @@
 
 mod about;
 mod changes;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod connection;
 mod error;
 mod event;

@@ -129,10 +129,14 @@ fn unavailable(error: StoreError) -> ProviderError {
     ProviderError::transient("its database did not answer").with_source(error)
 }
 
-/// The revision that a cursor holds; a text that is none was never given out by us.
+/// The revision that a cursor holds. A text that is none was never given out by us, and neither
+/// was a revision before the first: either would otherwise pass for the beginning.
 fn revision_of(cursor: &Cursor) -> Result<Revision, ProviderError> {
-    let revision = cursor.as_str().parse::<Revision>();
-    revision.map_err(|error| ProviderError::cursor_expired().with_source(error))
+    match cursor.as_str().parse::<Revision>() {
+        Ok(revision) if 0 <= revision => Ok(revision),
+        Ok(_) => Err(ProviderError::cursor_expired()),
+        Err(error) => Err(ProviderError::cursor_expired().with_source(error)),
+    }
 }
 
 fn busy(event: StoredEvent) -> BusyInterval {
