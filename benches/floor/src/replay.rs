@@ -3,18 +3,21 @@
 //! The script is JSON, made by `benches/http` from PostgreSQL's own log of what the server sent:
 //!
 //! ```json
-//! { "database": "host=127.0.0.1 port=5432 user=postgres dbname=bench",
+//! { "database": "postgres://postgres@127.0.0.1/bench",
 //!   "connections": 8, "seconds": 5, "first_turn": 2,
 //!   "recordings": [ { "statements": [
-//!     { "sql": "BEGIN", "parameters": [] },
-//!     { "sql": "INSERT INTO t VALUES ($1, $2)",
-//!       "parameters": [ [ {"uuid": 0} ], [ {"text": "x-"}, {"time": 1796119200000000, "step": 900000000} ] ] }
+//!     { "sql": "BEGIN", "simple": true, "parameters": [] },
+//!     { "sql": "INSERT INTO t VALUES ($1, $2, $3)", "simple": false, "parameters": [
+//!       [ {"uuid": 0, "dashes": true} ],
+//!       [ {"text": "x-"}, {"time": 1796119200000000, "step": 900000000} ],
+//!       null ] }
 //! ] } ] }
 //! ```
 //!
-//! A parameter is a list of parts that are written one after another: `text` as it is; `uuid` a random
-//! UUID, the same for the same number within one turn; `hex` that many random hexadecimal digits;
-//! `time` an instant in microseconds since 1970, moved by `step` each turn; `number` an integer, likewise.
+//! A parameter is null or a list of parts that are written one after another: `text` as it is;
+//! `uuid` a random UUID with or without its dashes, the same for the same number within one turn;
+//! `hex` that many random hexadecimal digits; `time` an instant in microseconds since 1970, moved by
+//! `step` each turn; `number` an integer, likewise.
 //!
 //! Prints the transactions per second, as a number alone.
 
@@ -58,6 +61,8 @@ struct Recording {
 #[derive(Deserialize)]
 struct Recorded {
     sql: String,
+    /// Sent as text without parameters, as drivers send `BEGIN` and `COMMIT`.
+    simple: bool,
     parameters: Vec<Option<Vec<Part>>>,
 }
 
@@ -65,7 +70,7 @@ struct Recorded {
 #[serde(untagged)]
 enum Part {
     Text { text: String },
-    Uuid { uuid: u32 },
+    Uuid { uuid: u32, dashes: bool },
     Hex { hex: usize },
     Time { time: i64, step: i64 },
     Number { number: i64, step: i64 },
@@ -106,7 +111,7 @@ impl Session {
         tokio::spawn(connection);
         let mut prepared = HashMap::new();
         for statement in script.recordings.iter().flat_map(|recording| &recording.statements) {
-            if !statement.is_simple() && !prepared.contains_key(&statement.sql) {
+            if !statement.simple && !prepared.contains_key(&statement.sql) {
                 prepared.insert(statement.sql.clone(), client.prepare(&statement.sql).await?);
             }
         }
@@ -144,14 +149,6 @@ impl Session {
     }
 }
 
-impl Recorded {
-    /// `BEGIN` and `COMMIT` go by the simple protocol, as drivers send them.
-    fn is_simple(&self) -> bool {
-        let word = self.sql.split_whitespace().next().unwrap_or_default();
-        ["BEGIN", "COMMIT", "START"].contains(&word.to_uppercase().as_str())
-    }
-}
-
 /// What the variable parts stand for in one turn.
 struct Values {
     turn: i64,
@@ -168,11 +165,12 @@ impl Values {
         for part in parts {
             match part {
                 Part::Text { text: constant } => text.push_str(constant),
-                Part::Uuid { uuid } => {
+                Part::Uuid { uuid, dashes } => {
                     if !self.uuids.contains_key(uuid) {
                         self.uuids.insert(*uuid, random_uuid()?);
                     }
-                    text.push_str(&self.uuids[uuid]);
+                    let value = &self.uuids[uuid];
+                    text.push_str(&if *dashes { value.clone() } else { value.replace('-', "") });
                 }
                 Part::Hex { hex } => text.push_str(&random_hex(*hex)?),
                 Part::Time { time, step } => {
