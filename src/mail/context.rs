@@ -52,9 +52,7 @@ impl PersonFacts {
             names.into_iter().flatten().map(str::trim).filter(|name| !name.is_empty()).collect();
         (!names.is_empty()).then(|| names.join(" "))
     }
-}
 
-impl PersonFacts {
     /// The visitor as the receiver of a mail or the attendee of an event; nothing in the name
     /// becomes a link.
     pub fn mailbox(&self) -> Mailbox {
