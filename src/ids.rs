@@ -60,3 +60,34 @@ fn uuid_v7(now: DateTime<Utc>, random: &[u8; 10]) -> Uuid {
 fn fill(bytes: &mut [u8]) {
     getrandom::fill(bytes).unwrap_or_else(|error| panic!("no randomness to be had: {error}"));
 }
+
+/// A kind of thing that callers name by a global ID: its prefix, then the UUID's 32 hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix(&'static str);
+
+/// IDs of agents.
+pub const AGENT: Prefix = Prefix("agt");
+/// IDs of bookings.
+pub const BOOKING: Prefix = Prefix("bkg");
+/// IDs of calendar connections.
+pub const CALENDAR: Prefix = Prefix("cal");
+/// IDs of date overrides.
+pub const DATE_OVERRIDE: Prefix = Prefix("ovr");
+/// IDs of deliveries.
+pub const DELIVERY: Prefix = Prefix("dlv");
+/// IDs of API keys.
+pub const API_KEY: Prefix = Prefix("key");
+
+impl Prefix {
+    /// The global ID of `id`.
+    pub fn format(self, id: Uuid) -> String {
+        format!("{}_{}", self.0, id.simple())
+    }
+
+    /// The UUID in a global ID of this kind, in the one form that [`Self::format`] gives it.
+    pub fn parse(self, text: &str) -> Option<Uuid> {
+        let digits = text.strip_prefix(self.0)?.strip_prefix('_')?;
+        let id = Uuid::try_parse(digits).ok()?;
+        (self.format(id) == text).then_some(id)
+    }
+}

@@ -4,6 +4,13 @@
 //! comes in, [`graphql`] decodes it, [`service`] does it, [`scheduling`] decides what is free,
 //! [`store`] keeps it, and [`jobs`] delivers what it caused with [`mail`].
 
+pub mod app;
 pub mod clock;
+pub mod config;
+pub mod http;
 pub mod ids;
 pub mod mail;
+pub mod scheduling;
+pub mod secrets;
+pub mod service;
+pub mod store;

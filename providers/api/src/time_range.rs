@@ -38,11 +38,7 @@ impl TimeRange {
     /// # Errors
     /// Where `start` is not before `end`.
     pub fn new(start: DateTime<Utc>, end: DateTime<Utc>) -> Result<Self, EmptyRange> {
-        if start < end {
-            Ok(Self { start, end })
-        } else {
-            Err(EmptyRange { start, end })
-        }
+        if start < end { Ok(Self { start, end }) } else { Err(EmptyRange { start, end }) }
     }
 
     /// The range that begins at `start` and lasts `length` of real time.
@@ -108,5 +104,51 @@ impl TryFrom<Ends> for TimeRange {
 impl From<TimeRange> for Ends {
     fn from(range: TimeRange) -> Self {
         Self { start: range.start, end: range.end }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta, Utc};
+
+    use super::{EmptyRange, TimeRange};
+
+    fn minute(minute: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::minutes(minute)
+    }
+
+    fn range(start: i64, end: i64) -> TimeRange {
+        TimeRange::new(minute(start), minute(end)).expect("not empty")
+    }
+
+    #[test]
+    fn a_range_is_never_empty_or_backwards() {
+        for (start, end) in [(0, 0), (1, 0)] {
+            let (start, end) = (minute(start), minute(end));
+            assert_eq!(TimeRange::new(start, end), Err(EmptyRange { start, end }));
+        }
+        assert!(TimeRange::lasting(minute(0), TimeDelta::zero()).is_err());
+        assert!(TimeRange::lasting(DateTime::<Utc>::MAX_UTC, TimeDelta::days(1)).is_err());
+    }
+
+    #[test]
+    fn a_range_that_is_read_is_checked_too() {
+        let json = serde_json::to_value(range(0, 5)).expect("it can be written");
+        assert_eq!(json["end"], "1970-01-01T00:05:00Z");
+        assert_eq!(serde_json::from_value::<TimeRange>(json.clone()).ok(), Some(range(0, 5)));
+        let backwards = serde_json::json!({ "start": json["end"], "end": json["start"] });
+        assert!(serde_json::from_value::<TimeRange>(backwards).is_err());
+    }
+
+    #[test]
+    fn ranges_that_touch_share_no_instant() {
+        assert!(!range(0, 5).overlaps(range(5, 9)));
+        assert!(!range(5, 9).overlaps(range(0, 5)));
+        assert_eq!(range(0, 5).intersection(range(5, 9)), None);
+        assert_eq!(range(0, 6).intersection(range(5, 9)), Some(range(5, 6)));
+        assert!(range(0, 5).contains_instant(minute(0)));
+        assert!(!range(0, 5).contains_instant(minute(5)));
+        assert!(range(0, 5).contains(range(0, 5)));
+        assert!(!range(0, 5).contains(range(4, 6)));
     }
 }

@@ -1,0 +1,86 @@
+//! Connecting an agent's calendar, and the connection that results.
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
+
+/// What an agent gives to connect a calendar.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ConnectRequest {
+    /// Whose calendar it will be: an opaque key, 1 to 64 characters.
+    pub owner: String,
+    /// The typed-in values by [`CredentialField::name`](crate::CredentialField::name).
+    pub credentials: BTreeMap<String, SecretString>,
+}
+
+impl ConnectRequest {
+    /// A request with no credentials.
+    pub fn new(owner: impl Into<String>) -> Self {
+        Self { owner: owner.into(), credentials: BTreeMap::new() }
+    }
+}
+
+/// What connecting brought.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ConnectedAccount {
+    /// The account as the provider names it, usually an e-mail address.
+    pub account: String,
+    /// The name of the calendar that events are written to, where it has one.
+    pub calendar_name: Option<String>,
+    /// The provider's own reference to that calendar.
+    pub calendar_ref: String,
+    /// The scopes that were granted, which can be fewer than were asked for.
+    pub granted_scopes: Vec<String>,
+    /// What later calls need, in a form of the provider's own; the server keeps it encrypted.
+    /// Empty where nothing is needed.
+    pub credentials: SecretString,
+}
+
+impl ConnectedAccount {
+    /// An account with no calendar name, no scopes and nothing to keep.
+    pub fn new(account: impl Into<String>, calendar_ref: impl Into<String>) -> Self {
+        Self {
+            account: account.into(),
+            calendar_name: None,
+            calendar_ref: calendar_ref.into(),
+            granted_scopes: Vec::new(),
+            credentials: SecretString::default(),
+        }
+    }
+
+    /// The connection that `owner` has with this account.
+    pub fn into_connection(self, owner: impl Into<String>) -> Connection {
+        Connection::new(owner, self.calendar_ref, self.credentials)
+    }
+}
+
+/// One agent's connected calendar, as each call is given it.
+///
+/// ```
+/// use calendar_provider::Connection;
+/// let connection = Connection::new("agent-1", "primary", "s3cret".into());
+/// assert!(!format!("{connection:?}").contains("s3cret"), "credentials are never printed");
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Connection {
+    /// Whose calendar it is: the key that [`ConnectRequest::owner`] had.
+    pub owner: String,
+    /// What [`ConnectedAccount::calendar_ref`] was.
+    pub calendar_ref: String,
+    /// What [`ConnectedAccount::credentials`] was.
+    pub credentials: SecretString,
+}
+
+impl Connection {
+    /// A connection from what was kept of it.
+    pub fn new(
+        owner: impl Into<String>,
+        calendar_ref: impl Into<String>,
+        credentials: SecretString,
+    ) -> Self {
+        Self { owner: owner.into(), calendar_ref: calendar_ref.into(), credentials }
+    }
+}

@@ -1,0 +1,92 @@
+//! What a process holds: everything that a request or a delivery needs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use calendar_provider::CalendarProvider;
+use chrono::{DateTime, Utc};
+use sea_orm::DatabaseConnection;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::ids::IdSource;
+use crate::mail::Mailer;
+use crate::secrets::Secrets;
+use crate::service::changes::Changes;
+use crate::service::schedule::ScheduleCache;
+
+/// What a process holds. Cheap to share behind an [`Arc`].
+pub struct App {
+    /// The database.
+    pub db: DatabaseConnection,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Identifiers and secrets.
+    pub ids: Arc<dyn IdSource>,
+    /// The key at work.
+    pub secrets: Secrets,
+    /// The calendars that agents can connect, by key.
+    pub providers: Providers,
+    /// How mail leaves.
+    pub mailer: Mailer,
+    /// The settings.
+    pub config: Config,
+    /// What agents' schedules were when last read.
+    pub schedules: ScheduleCache,
+    /// Who listens to changes.
+    pub changes: Changes,
+    /// Tells this process's worker that there is something to deliver.
+    pub wake: Notify,
+}
+
+/// The calendars that agents can connect, by key.
+pub type Providers = BTreeMap<String, Arc<dyn CalendarProvider>>;
+
+/// What [`App::new`] is given.
+pub struct Parts {
+    /// See [`App::db`].
+    pub db: DatabaseConnection,
+    /// See [`App::clock`].
+    pub clock: Arc<dyn Clock>,
+    /// See [`App::ids`].
+    pub ids: Arc<dyn IdSource>,
+    /// See [`App::secrets`].
+    pub secrets: Secrets,
+    /// In any order.
+    pub providers: Vec<Arc<dyn CalendarProvider>>,
+    /// See [`App::mailer`].
+    pub mailer: Mailer,
+    /// See [`App::config`].
+    pub config: Config,
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Self {
+        let by_key = |provider: Arc<dyn CalendarProvider>| (provider.about().id.clone(), provider);
+        Self {
+            db: parts.db,
+            clock: parts.clock,
+            ids: parts.ids,
+            secrets: parts.secrets,
+            providers: parts.providers.into_iter().map(by_key).collect(),
+            mailer: parts.mailer,
+            config: parts.config,
+            schedules: ScheduleCache::default(),
+            changes: Changes::default(),
+            wake: Notify::new(),
+        }
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// A new identifier.
+    pub fn uuid(&self) -> Uuid {
+        self.ids.uuid(self.clock.now())
+    }
+}

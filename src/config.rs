@@ -1,0 +1,356 @@
+//! The settings: committed defaults, then a TOML file, then `FRONTDESK_*` variables.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Toml};
+use lettre::message::Mailbox;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// The settings, as written: see `src/defaults.toml` for what each means.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    listen: String,
+    public_url: Option<String>,
+    manage_url: Option<String>,
+    database_url: String,
+    database_connections: u32,
+    mail_url: String,
+    mail_from: String,
+    secret_key: Option<String>,
+    cors_origins: Origins,
+    trusted_proxies: u8,
+    default_locale: String,
+    log_format: LogFormat,
+    meeting_fallback: String,
+    limits: Limits,
+    delivery: Delivery,
+}
+
+/// The settings, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the server listens.
+    pub listen: SocketAddr,
+    /// The address that visitors reach it by: links in mails begin with it.
+    pub public_url: Url,
+    /// The page where visitors see, move and cancel a booking; `token` is added to its query.
+    pub manage_url: Url,
+    /// Which database.
+    pub database_url: DatabaseUrl,
+    /// Most connections to it.
+    pub database_connections: u32,
+    /// How mail leaves, as a URL that may hold a password.
+    pub mail_url: SecretString,
+    /// Who mail comes from.
+    pub mail_from: Mailbox,
+    /// 32 bytes in base64; none: kept beside the SQLite file.
+    pub secret_key: Option<SecretString>,
+    /// Origins that may call from a browser.
+    pub cors_origins: Vec<String>,
+    /// Proxies whose X-Forwarded-For is believed.
+    pub trusted_proxies: u8,
+    /// BCP 47.
+    pub default_locale: String,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// What visitors are told where there is nothing to book.
+    pub meeting_fallback: String,
+    /// What callers may ask for.
+    pub limits: Limits,
+    /// How the worker delivers.
+    pub delivery: Delivery,
+}
+
+/// What callers may ask for. See `src/defaults.toml`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "said where the values stand")]
+pub struct Limits {
+    pub requests_per_second: u32,
+    pub request_burst: u32,
+    pub mails_per_hour: i32,
+    pub calendar_staleness_minutes: u32,
+    pub provider_timeout_seconds: u32,
+}
+
+/// How the worker delivers. See `src/defaults.toml`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "said where the values stand")]
+pub struct Delivery {
+    pub give_up_after_minutes: u32,
+    pub first_retry_seconds: u32,
+    pub longest_retry_minutes: u32,
+    pub conference_wait_seconds: u32,
+    pub lease_seconds: u32,
+    pub concurrency: u32,
+    pub poll_milliseconds: u32,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// The address of a database, with its password if it has one: never shown.
+#[derive(Clone)]
+pub struct DatabaseUrl(SecretString);
+
+/// A setting that can't be used: which, what it was, and what is allowed.
+#[derive(Debug, thiserror::Error)]
+#[error("{key} is {value}: {allowed}")]
+pub struct ConfigError {
+    key: String,
+    value: String,
+    allowed: String,
+}
+
+impl Config {
+    /// Reads the defaults, then `file`, then the variables.
+    ///
+    /// # Errors
+    /// The first key that is unknown or has a value that can't be used.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Toml::string(DEFAULTS));
+        if let Some(path) = file {
+            if !path.is_file() {
+                return Err(problem("--config", path.display(), "must name a readable TOML file"));
+            }
+            figment = figment.merge(Toml::file_exact(path));
+        }
+        let figment = figment.merge(variables());
+        figment.extract::<Written>().map_err(|error| unreadable(&figment, error))?.check()
+    }
+
+    /// Where the key is kept when it is not given: beside the SQLite file.
+    pub fn secret_key_file(&self) -> Option<PathBuf> {
+        let path = self.database_url.sqlite_file()?;
+        Some(path.with_extension("key"))
+    }
+}
+
+impl Written {
+    fn check(self) -> Result<Config, ConfigError> {
+        let listen: SocketAddr = self.listen.parse().map_err(|_| {
+            problem("listen", &self.listen, "must be an IP address and port, e.g. 127.0.0.1:8080")
+        })?;
+        let public_url = match self.public_url {
+            Some(text) => http_url("public_url", &text)?,
+            None => http_url("public_url", &format!("http://{listen}"))?,
+        };
+        let manage_url = match self.manage_url {
+            Some(text) => http_url("manage_url", &text)?,
+            None => {
+                let mut url = public_url.clone();
+                crate::service::push_path(&mut url, &["manage"]);
+                url
+            }
+        };
+        let mail_from = self.mail_from.parse().map_err(|_| {
+            let allowed = "must be a mailbox, e.g. Frontdesk <frontdesk@example.com>";
+            problem("mail_from", &self.mail_from, allowed)
+        })?;
+        if self.default_locale.parse::<unic_langid::LanguageIdentifier>().is_err() {
+            let allowed = "must be a BCP 47 language tag, e.g. en or fr-CA";
+            return Err(problem("default_locale", &self.default_locale, allowed));
+        }
+        crate::mail::Mailer::from_url(&self.mail_url)
+            .map_err(|error| problem("mail_url", Hidden, error))?;
+        for origin in &self.cors_origins.0 {
+            check_origin(origin)?;
+        }
+        between("database_connections", self.database_connections, 1..=1000)?;
+        let config = Config {
+            listen,
+            public_url,
+            manage_url,
+            database_url: DatabaseUrl::parse(self.database_url)?,
+            database_connections: self.database_connections,
+            mail_url: self.mail_url.into(),
+            mail_from,
+            secret_key: self.secret_key.map(SecretString::from),
+            cors_origins: self.cors_origins.0,
+            trusted_proxies: self.trusted_proxies,
+            default_locale: self.default_locale,
+            log_format: self.log_format,
+            meeting_fallback: self.meeting_fallback,
+            limits: self.limits.check()?,
+            delivery: self.delivery.check()?,
+        };
+        if let Some(key) = &config.secret_key {
+            crate::secrets::Secrets::from_base64(key)
+                .map_err(|_| problem("secret_key", Hidden, "must be 32 bytes in base64"))?;
+        } else if !config.database_url.is_sqlite() {
+            let allowed = "must be given with PostgreSQL: 32 bytes in base64, e.g. from \
+                `openssl rand -base64 32`";
+            return Err(problem("secret_key", "missing", allowed));
+        }
+        Ok(config)
+    }
+}
+
+impl Limits {
+    fn check(self) -> Result<Self, ConfigError> {
+        between("limits.requests_per_second", self.requests_per_second, 1..=1_000_000)?;
+        between("limits.request_burst", self.request_burst, 1..=1_000_000)?;
+        between("limits.mails_per_hour", self.mails_per_hour, 1..=1_000_000)?;
+        let staleness = self.calendar_staleness_minutes;
+        between("limits.calendar_staleness_minutes", staleness, 1..=10_080)?;
+        between("limits.provider_timeout_seconds", self.provider_timeout_seconds, 1..=60)?;
+        Ok(self)
+    }
+}
+
+impl Delivery {
+    fn check(self) -> Result<Self, ConfigError> {
+        between("delivery.give_up_after_minutes", self.give_up_after_minutes, 1..=43_200)?;
+        between("delivery.first_retry_seconds", self.first_retry_seconds, 1..=3600)?;
+        between("delivery.longest_retry_minutes", self.longest_retry_minutes, 1..=1440)?;
+        between("delivery.conference_wait_seconds", self.conference_wait_seconds, 0..=3600)?;
+        // A try ends within 45 s; a lease that ends before it would let another repeat it.
+        between("delivery.lease_seconds", self.lease_seconds, 50..=3600)?;
+        between("delivery.concurrency", self.concurrency, 1..=1000)?;
+        between("delivery.poll_milliseconds", self.poll_milliseconds, 10..=60_000)?;
+        Ok(self)
+    }
+}
+
+impl DatabaseUrl {
+    fn parse(text: String) -> Result<Self, ConfigError> {
+        let known = ["sqlite://", "postgres://", "postgresql://"];
+        if known.iter().any(|scheme| text.starts_with(scheme) && scheme.len() < text.len()) {
+            return Ok(Self(text.into()));
+        }
+        Err(problem("database_url", Hidden, "must be sqlite://FILE or postgres://…"))
+    }
+
+    /// The address itself.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// Whether it is SQLite's.
+    pub fn is_sqlite(&self) -> bool {
+        self.expose().starts_with("sqlite:")
+    }
+
+    fn sqlite_file(&self) -> Option<PathBuf> {
+        let rest = self.expose().strip_prefix("sqlite://")?;
+        Some(PathBuf::from(rest.split('?').next().unwrap_or(rest)))
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_sqlite() { self.expose() } else { "postgres://…" })
+    }
+}
+
+/// `FRONTDESK_LOG` is the log filter's, `FRONTDESK_TEST_…` the test suite's; the rest are settings.
+fn variables() -> Env {
+    let setting = |key: &figment::value::UncasedStr| key != "log" && !key.starts_with("test_");
+    Env::prefixed("FRONTDESK_").filter(setting).split("__")
+}
+
+/// A list, or text with commas between: variables have no lists.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "ListOrText")]
+struct Origins(Vec<String>);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ListOrText {
+    List(Vec<String>),
+    Text(String),
+}
+
+impl From<ListOrText> for Origins {
+    fn from(either: ListOrText) -> Self {
+        match either {
+            ListOrText::List(list) => Self(list),
+            ListOrText::Text(text) => {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                Self(items.map(str::to_owned).collect())
+            }
+        }
+    }
+}
+
+/// Stands for a value that may hold a password.
+struct Hidden;
+
+impl fmt::Display for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(not shown)")
+    }
+}
+
+fn problem(key: &str, value: impl fmt::Display, allowed: impl fmt::Display) -> ConfigError {
+    let key = match key.strip_prefix("--") {
+        Some(_) => key.to_owned(),
+        None => format!("{key} (FRONTDESK_{})", key.to_uppercase().replace('.', "__")),
+    };
+    ConfigError { key, value: value.to_string(), allowed: allowed.to_string() }
+}
+
+/// What figment could not read, in one line.
+fn unreadable(figment: &Figment, error: figment::Error) -> ConfigError {
+    let secret = ["secret_key", "database_url", "mail_url"];
+    let first = error.into_iter().next();
+    let Some(error) = first else { return problem("settings", "unreadable", "unknown cause") };
+    let key = error.path.join(".");
+    let value = match figment.find_value(&key) {
+        Ok(_) if secret.contains(&key.as_str()) => Hidden.to_string(),
+        Ok(value) => value.into_string().unwrap_or_else(|| "not of the right kind".to_owned()),
+        Err(_) => "not a setting".to_owned(),
+    };
+    match &error.kind {
+        figment::error::Kind::UnknownField(name, known) => {
+            let allowed = format!("unknown key; known are {}", known.join(", "));
+            let path = if key.ends_with(name.as_str()) || key.is_empty() { name.clone() } else { key };
+            problem(&path, "set", allowed)
+        }
+        kind => problem(&key, value, kind),
+    }
+}
+
+fn http_url(key: &str, text: &str) -> Result<Url, ConfigError> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
+        _ => Err(problem(key, text, "must be an absolute http or https URL")),
+    }
+}
+
+fn check_origin(origin: &str) -> Result<(), ConfigError> {
+    let exact = Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == origin);
+    if origin == "*" || exact {
+        return Ok(());
+    }
+    let allowed = "must be origins with commas between, e.g. https://www.example.com, or *";
+    Err(problem("cors_origins", origin, allowed))
+}
+
+fn between<T: PartialOrd + fmt::Display>(
+    key: &str,
+    value: T,
+    allowed: std::ops::RangeInclusive<T>,
+) -> Result<(), ConfigError> {
+    if allowed.contains(&value) {
+        return Ok(());
+    }
+    let allowed = format!("must be {} to {}", allowed.start(), allowed.end());
+    Err(problem(key, value, allowed))
+}

@@ -1,0 +1,387 @@
+//! Who calls, and what they may do.
+
+use std::collections::BTreeSet;
+
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set};
+use uuid::Uuid;
+
+use super::{Error, Result};
+use crate::app::App;
+use crate::store::credential::{agent_token, api_key};
+use crate::store::{agent, run_raw};
+
+/// What a profile may allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "described in the schema, graphql::access")]
+pub enum Permission {
+    ManageLiveChatAvailability,
+    ConnectCalendar,
+    ManageCalendarAvailability,
+    ManageAgents,
+    ViewMyConversations,
+    ViewAllConversations,
+    ManageAllMeetings,
+    ViewRouting,
+    ManageRouting,
+    ManagePrivacyAndSecurity,
+    ManageIntegrations,
+    ViewReports,
+    ExportReports,
+}
+
+/// A named set of permissions, for a key or an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "described in the schema, graphql::access")]
+pub enum Profile {
+    Admin,
+    SalesAdmin,
+    MarketingAdmin,
+    MarketingUser,
+    LiveAgent,
+    CalendarAgent,
+}
+
+/// Who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Nobody we know: a visitor of the website.
+    Visitor,
+    /// A program with an API key.
+    Key {
+        /// The key.
+        id: Uuid,
+        /// What it was made for.
+        name: String,
+        /// What it may do.
+        profile: Profile,
+    },
+    /// An agent's browser.
+    Agent {
+        /// The agent.
+        id: Uuid,
+        /// What it may do.
+        profile: Profile,
+    },
+}
+
+impl Permission {
+    /// All of them, in the schema's order.
+    pub const ALL: [Self; 13] = [
+        Self::ManageLiveChatAvailability,
+        Self::ConnectCalendar,
+        Self::ManageCalendarAvailability,
+        Self::ManageAgents,
+        Self::ViewMyConversations,
+        Self::ViewAllConversations,
+        Self::ManageAllMeetings,
+        Self::ViewRouting,
+        Self::ManageRouting,
+        Self::ManagePrivacyAndSecurity,
+        Self::ManageIntegrations,
+        Self::ViewReports,
+        Self::ExportReports,
+    ];
+
+    /// As in the schema.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ManageLiveChatAvailability => "MANAGE_LIVE_CHAT_AVAILABILITY",
+            Self::ConnectCalendar => "CONNECT_CALENDAR",
+            Self::ManageCalendarAvailability => "MANAGE_CALENDAR_AVAILABILITY",
+            Self::ManageAgents => "MANAGE_AGENTS",
+            Self::ViewMyConversations => "VIEW_MY_CONVERSATIONS",
+            Self::ViewAllConversations => "VIEW_ALL_CONVERSATIONS",
+            Self::ManageAllMeetings => "MANAGE_ALL_MEETINGS",
+            Self::ViewRouting => "VIEW_ROUTING",
+            Self::ManageRouting => "MANAGE_ROUTING",
+            Self::ManagePrivacyAndSecurity => "MANAGE_PRIVACY_AND_SECURITY",
+            Self::ManageIntegrations => "MANAGE_INTEGRATIONS",
+            Self::ViewReports => "VIEW_REPORTS",
+            Self::ExportReports => "EXPORT_REPORTS",
+        }
+    }
+}
+
+impl Profile {
+    /// All of them, in the schema's order.
+    pub const ALL: [Self; 6] = [
+        Self::Admin,
+        Self::SalesAdmin,
+        Self::MarketingAdmin,
+        Self::MarketingUser,
+        Self::LiveAgent,
+        Self::CalendarAgent,
+    ];
+
+    /// As in the schema, on the command line and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "ADMIN",
+            Self::SalesAdmin => "SALES_ADMIN",
+            Self::MarketingAdmin => "MARKETING_ADMIN",
+            Self::MarketingUser => "MARKETING_USER",
+            Self::LiveAgent => "LIVE_AGENT",
+            Self::CalendarAgent => "CALENDAR_AGENT",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|profile| profile.as_str() == text)
+    }
+
+    /// What it allows.
+    pub const fn permissions(self) -> &'static [Permission] {
+        use Permission as P;
+        match self {
+            Self::Admin => &Permission::ALL,
+            Self::SalesAdmin => &[
+                P::ManageLiveChatAvailability,
+                P::ConnectCalendar,
+                P::ManageCalendarAvailability,
+                P::ManageAgents,
+                P::ViewMyConversations,
+                P::ViewAllConversations,
+                P::ManageAllMeetings,
+                P::ViewRouting,
+                P::ManageRouting,
+                P::ViewReports,
+                P::ExportReports,
+            ],
+            Self::MarketingAdmin => &[
+                P::ViewAllConversations,
+                P::ViewRouting,
+                P::ManageRouting,
+                P::ManageIntegrations,
+                P::ViewReports,
+                P::ExportReports,
+            ],
+            Self::MarketingUser => &[P::ViewAllConversations, P::ViewRouting, P::ViewReports],
+            Self::LiveAgent => &[
+                P::ManageLiveChatAvailability,
+                P::ConnectCalendar,
+                P::ManageCalendarAvailability,
+                P::ViewMyConversations,
+            ],
+            Self::CalendarAgent => &[P::ConnectCalendar, P::ManageCalendarAvailability],
+        }
+    }
+}
+
+impl Caller {
+    /// The profile, where there is one.
+    pub const fn profile(&self) -> Option<Profile> {
+        match self {
+            Self::Visitor => None,
+            Self::Key { profile, .. } | Self::Agent { profile, .. } => Some(*profile),
+        }
+    }
+
+    /// The agent that calls, where it is one.
+    pub const fn agent_id(&self) -> Option<Uuid> {
+        match self {
+            Self::Agent { id, .. } => Some(*id),
+            Self::Visitor | Self::Key { .. } => None,
+        }
+    }
+
+    /// Whether the profile allows it.
+    pub fn may(&self, permission: Permission) -> bool {
+        self.profile().is_some_and(|profile| profile.permissions().contains(&permission))
+    }
+
+    /// Whether it is this agent.
+    pub fn is_agent(&self, agent: Uuid) -> bool {
+        self.agent_id() == Some(agent)
+    }
+
+    /// What idempotency keys of this caller are kept apart by.
+    pub(crate) fn scope(&self) -> String {
+        match self {
+            Self::Visitor => "visitor".to_owned(),
+            Self::Key { id, .. } => format!("key/{id}"),
+            Self::Agent { id, .. } => format!("agent/{id}"),
+        }
+    }
+
+    /// Refuses whoever has neither a key nor a token.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED`.
+    pub fn require_known(&self) -> Result<()> {
+        match self {
+            Self::Visitor => Err(Error::Unauthenticated(
+                "this needs an API key or an agent's token in the header Authorization: Bearer …",
+            )),
+            Self::Key { .. } | Self::Agent { .. } => Ok(()),
+        }
+    }
+
+    /// Refuses whoever lacks the permission.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED`, `FORBIDDEN`.
+    pub fn require(&self, permission: Permission) -> Result<()> {
+        self.require_known()?;
+        if self.may(permission) { Ok(()) } else { Err(lacks(&[permission])) }
+    }
+
+    /// Lets in the agent itself where its profile has `own`, and whoever has `all`.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED`, `FORBIDDEN`.
+    pub fn require_for(&self, agent: Uuid, own: Permission, all: Permission) -> Result<()> {
+        self.require_known()?;
+        if self.may(all) || (self.is_agent(agent) && self.may(own)) {
+            return Ok(());
+        }
+        Err(if self.is_agent(agent) { lacks(&[own, all]) } else { lacks(&[all]) })
+    }
+
+    /// Lets in the agent itself, whatever its profile, and whoever has `all`.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED`, `FORBIDDEN`.
+    pub fn require_self_or(&self, agent: Uuid, all: Permission) -> Result<()> {
+        self.require_known()?;
+        if self.is_agent(agent) || self.may(all) { Ok(()) } else { Err(lacks(&[all])) }
+    }
+}
+
+fn lacks(permissions: &[Permission]) -> Error {
+    let names: Vec<&str> = permissions.iter().map(|permission| permission.as_str()).collect();
+    Error::Forbidden(format!("this needs the permission {}", names.join(" or ")))
+}
+
+/// Who carries `bearer`, the token of an Authorization header.
+///
+/// # Errors
+/// `UNAUTHENTICATED` where there is one and it does not work: a caller that means to be known is
+/// never served as a visitor.
+pub async fn identify(app: &App, bearer: Option<&str>) -> Result<Caller> {
+    let Some(token) = bearer else { return Ok(Caller::Visitor) };
+    let refused = Error::Unauthenticated("the key or token is unknown, expired or revoked");
+    let hash = app.secrets.hash(token);
+    if token.starts_with("fda_") {
+        return agent_of_token(app, hash).await?.ok_or(refused);
+    }
+    let key = api_key::Entity::find()
+        .filter(api_key::Column::KeyHash.eq(hash))
+        .filter(api_key::Column::RevokedAt.is_null())
+        .one(&app.db)
+        .await?;
+    let Some(key) = key else { return Err(refused) };
+    let profile = profile(&key.profile)?;
+    Ok(Caller::Key { id: key.id, name: key.name, profile })
+}
+
+/// Reads a profile from the database.
+pub(crate) fn profile(text: &str) -> Result<Profile> {
+    Profile::parse(text).ok_or_else(|| Error::internal(anyhow::anyhow!("no profile {text}")))
+}
+
+/// The agent behind a token that has not expired.
+async fn agent_of_token(app: &App, hash: Vec<u8>) -> Result<Option<Caller>> {
+    let token = agent_token::Entity::find_by_id(hash)
+        .filter(agent_token::Column::ExpiresAt.gt(app.now()))
+        .one(&app.db)
+        .await?;
+    let Some(token) = token else { return Ok(None) };
+    let agent = agent::Entity::find_by_id(token.agent_id).one(&app.db).await?;
+    let Some(agent) = agent.filter(|agent| agent.active) else { return Ok(None) };
+    Ok(Some(Caller::Agent { id: agent.id, profile: profile(&agent.profile)? }))
+}
+
+/// A key just made.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// The key itself, shown once.
+    pub key: String,
+    /// Its record.
+    pub record: api_key::Model,
+}
+
+/// Makes an API key.
+///
+/// # Errors
+/// `BAD_USER_INPUT` for a name that is empty or longer than 100 characters.
+pub async fn create_api_key(app: &App, name: &str, profile: Profile) -> Result<NewKey> {
+    let name = super::text::required("name", name, 100)?;
+    let key = crate::secrets::token("fd", &app.ids.secret());
+    let record = api_key::ActiveModel {
+        id: Set(app.uuid()),
+        name: Set(name),
+        profile: Set(profile.as_str().to_owned()),
+        key_hash: Set(app.secrets.hash(&key)),
+        created_at: Set(app.now()),
+        revoked_at: Set(None),
+    };
+    let record = api_key::Entity::insert(record).exec_with_returning(&app.db).await?;
+    Ok(NewKey { key, record })
+}
+
+/// All API keys, in the order in which they were made.
+///
+/// # Errors
+/// None but the database's.
+pub async fn api_keys(app: &App) -> Result<Vec<api_key::Model>> {
+    Ok(api_key::Entity::find().order_by_asc(api_key::Column::Id).all(&app.db).await?)
+}
+
+/// Takes an API key back, at once.
+///
+/// # Errors
+/// `NOT_FOUND` where there is none with this ID, or it was taken back before.
+pub async fn revoke_api_key(app: &App, id: Uuid) -> Result<()> {
+    let sql = "UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL";
+    if run_raw(&app.db, sql, [app.now().into(), id.into()]).await? == 0 {
+        return Err(Error::NotFound(format!("there is no API key {id} in force")));
+    }
+    Ok(())
+}
+
+/// A token just made.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    /// The token itself, shown once.
+    pub token: String,
+    /// When it stops working.
+    pub expires_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// Makes a token for an agent's browser. Only a key can, and only for an agent whose profile
+/// allows nothing that the key's does not.
+///
+/// # Errors
+/// `FORBIDDEN`; `NOT_FOUND`; `BAD_USER_INPUT` for a time outside 1 to 720 minutes or an agent that
+/// is not active.
+pub async fn issue_agent_token(
+    app: &App,
+    caller: &Caller,
+    agent: Uuid,
+    ttl_minutes: i64,
+) -> Result<NewToken> {
+    if !(1..=720).contains(&ttl_minutes) {
+        let message = format!("ttlMinutes must be 1 to 720, not {ttl_minutes}");
+        return Err(Error::bad_input("ttlMinutes", message));
+    }
+    let agent = super::agent::get(app, agent).await?;
+    if !agent.active {
+        return Err(Error::bad_input("agentId", "the agent is not active"));
+    }
+    let held = caller.profile().map_or(&[][..], Profile::permissions);
+    let held: BTreeSet<_> = held.iter().collect();
+    if !profile(&agent.profile)?.permissions().iter().all(|wanted| held.contains(wanted)) {
+        let message = "the agent's profile allows more than this key's".to_owned();
+        return Err(Error::Forbidden(message));
+    }
+    let token = crate::secrets::token("fda", &app.ids.secret());
+    let expires_at = app.now() + chrono::TimeDelta::minutes(ttl_minutes);
+    let record = agent_token::ActiveModel {
+        token_hash: Set(app.secrets.hash(&token)),
+        agent_id: Set(agent.id),
+        expires_at: Set(expires_at),
+    };
+    agent_token::Entity::insert(record).exec_without_returning(&app.db).await?;
+    Ok(NewToken { token, expires_at })
+}

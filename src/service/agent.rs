@@ -1,0 +1,317 @@
+//! Agents and what they set.
+
+use chrono_tz::Tz;
+use sea_orm::{
+    ActiveModelTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set,
+};
+use uuid::Uuid;
+
+use super::access::{Caller, Permission, Profile};
+use super::changes::Change;
+use super::{Error, Result, text};
+use crate::app::App;
+use crate::scheduling::WeeklyBlocks;
+use crate::store::page::{Page, PageRequest};
+use crate::store::{self, JsonOf, agent, booking, is_unique_violation};
+
+/// An agent to make.
+#[derive(Clone, Debug)]
+pub struct NewAgent {
+    /// What visitors read.
+    pub name: String,
+    /// Where mail to the agent goes; unique among agents.
+    pub email: String,
+    /// BCP 47; the server's default where none is given.
+    pub locale: Option<String>,
+    /// What the agent may do.
+    pub profile: Profile,
+}
+
+/// What to change about an agent; what is none stays.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "as in `NewAgent`")]
+pub struct AgentUpdate {
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub locale: Option<String>,
+    pub active: Option<bool>,
+    pub profile: Option<Profile>,
+}
+
+/// What to change about when an agent takes meetings; what is none stays. Numbers are checked here.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "said in the schema, where the bounds stand")]
+pub struct MeetingAvailabilityUpdate {
+    pub zone: Option<Tz>,
+    pub blocks: Option<WeeklyBlocks>,
+    pub duration_minutes: Option<i64>,
+    pub buffer_minutes: Option<i64>,
+    pub slot_interval_minutes: Option<i64>,
+    pub minimum_notice_minutes: Option<i64>,
+    pub horizon_days: Option<i64>,
+}
+
+/// There is no such agent.
+pub(crate) fn unknown(id: Uuid) -> Error {
+    Error::NotFound(format!("there is no agent {}", crate::ids::AGENT.format(id)))
+}
+
+/// The agent with this ID.
+///
+/// # Errors
+/// `NOT_FOUND`.
+pub async fn get(app: &App, id: Uuid) -> Result<agent::Model> {
+    find(&app.db, id).await
+}
+
+async fn find<C: ConnectionTrait>(db: &C, id: Uuid) -> Result<agent::Model> {
+    agent::Entity::find_by_id(id).one(db).await?.ok_or_else(|| unknown(id))
+}
+
+fn matching(search: Option<&str>) -> sea_orm::Select<agent::Entity> {
+    let select = agent::Entity::find();
+    match search.map(str::trim).filter(|search| !search.is_empty()) {
+        None => select,
+        Some(search) => {
+            use sea_orm::sea_query::{Expr, ExprTrait, Func};
+            let like = store::like(search);
+            let name = Expr::expr(Func::lower(Expr::col(agent::Column::Name)));
+            select.filter(
+                sea_orm::Condition::any()
+                    .add(name.like(like.clone()))
+                    .add(Expr::col(agent::Column::EmailKey).like(like)),
+            )
+        }
+    }
+}
+
+/// A page of agents, in the order in which they were made; of those whose name or e-mail has
+/// `search` in it, where given.
+///
+/// # Errors
+/// None but the database's.
+pub async fn list(
+    app: &App,
+    search: Option<&str>,
+    page: &PageRequest<Uuid>,
+) -> Result<Page<agent::Model>> {
+    Ok(store::page::read(&app.db, matching(search), &[agent::Column::Id], page).await?)
+}
+
+/// How many agents there are to page through.
+///
+/// # Errors
+/// None but the database's.
+pub async fn count(app: &App, search: Option<&str>) -> Result<u64> {
+    use sea_orm::PaginatorTrait;
+    Ok(matching(search).count(&app.db).await?)
+}
+
+/// Makes an agent, active, with no blocks and no calendar: not in the queue yet.
+///
+/// # Errors
+/// `BAD_USER_INPUT`; `CONFLICT` where another agent has the e-mail; `FORBIDDEN` for a profile that
+/// allows more than the caller's.
+pub async fn create(app: &App, caller: &Caller, new: NewAgent) -> Result<agent::Model> {
+    may_give(caller, new.profile)?;
+    let email = text::email("input.email", &new.email)?;
+    let locale = match &new.locale {
+        Some(locale) => text::locale("input.locale", locale)?,
+        None => app.config.default_locale.clone(),
+    };
+    let now = app.now();
+    let record = agent::ActiveModel {
+        id: Set(app.uuid()),
+        name: Set(name(&new.name)?),
+        email_key: Set(email.to_lowercase()),
+        email: Set(email),
+        locale: Set(locale),
+        active: Set(true),
+        profile: Set(new.profile.as_str().to_owned()),
+        revision: Set(0),
+        created_at: Set(now),
+        joined_at: Set(now),
+        last_turn: Set(0),
+        meeting_time_zone: Set("UTC".to_owned()),
+        meeting_blocks: Set(JsonOf(WeeklyBlocks::default())),
+        duration_minutes: Set(30),
+        buffer_minutes: Set(0),
+        slot_interval_minutes: Set(None),
+        minimum_notice_minutes: Set(60),
+        horizon_days: Set(60),
+        chat_time_zone: Set("UTC".to_owned()),
+        chat_blocks: Set(JsonOf(WeeklyBlocks::default())),
+        chat_override_status: Set(None),
+        chat_override_set_at: Set(None),
+        chat_override_expires_at: Set(None),
+        invite_subject: Set(None),
+        invite_body: Set(None),
+        include_conference_link: Set(true),
+    };
+    let made = agent::Entity::insert(record).exec_with_returning(&app.db).await;
+    let made = made.map_err(email_taken)?;
+    app.changes.tell(Change::Agent(made.id));
+    Ok(made)
+}
+
+fn name(given: &str) -> Result<String> {
+    let name = text::required("input.name", given, text::NAME_CHARS)?;
+    text::no_link("input.name", Some(&name))?;
+    Ok(name)
+}
+
+fn email_taken(error: sea_orm::DbErr) -> Error {
+    if is_unique_violation(&error) {
+        return Error::Conflict("another agent has this e-mail address".to_owned());
+    }
+    error.into()
+}
+
+/// Nobody hands out more than they have.
+fn may_give(caller: &Caller, profile: Profile) -> Result<()> {
+    let may_all = profile.permissions().iter().all(|permission| caller.may(*permission));
+    if may_all {
+        return Ok(());
+    }
+    let message = format!("the profile {} allows more than yours", profile.as_str());
+    Err(Error::Forbidden(message))
+}
+
+/// Changes an agent. Deactivating takes it out of every queue and keeps its history.
+///
+/// # Errors
+/// As [`create`], and `NOT_FOUND`.
+pub async fn update(
+    app: &App,
+    caller: &Caller,
+    id: Uuid,
+    update: AgentUpdate,
+) -> Result<agent::Model> {
+    if let Some(profile) = update.profile {
+        may_give(caller, profile)?;
+    }
+    let new_name = update.name.as_deref().map(name).transpose()?;
+    let email = update.email.as_deref().map(|e| text::email("input.email", e)).transpose()?;
+    let locale = update.locale.as_deref().map(|l| text::locale("input.locale", l)).transpose()?;
+    let now = app.now();
+    change(app, id, |agent, record| {
+        if let Some(name) = new_name {
+            record.name = Set(name);
+        }
+        if let Some(email) = email {
+            record.email_key = Set(email.to_lowercase());
+            record.email = Set(email);
+        }
+        if let Some(locale) = locale {
+            record.locale = Set(locale);
+        }
+        if let Some(profile) = update.profile {
+            record.profile = Set(profile.as_str().to_owned());
+        }
+        if let Some(active) = update.active {
+            record.active = Set(active);
+            if active && !agent.active {
+                record.joined_at = Set(now);
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Changes when an agent takes meetings.
+///
+/// # Errors
+/// `BAD_USER_INPUT` for a number out of its bounds; `NOT_FOUND`.
+pub async fn set_meeting_availability(
+    app: &App,
+    id: Uuid,
+    update: MeetingAvailabilityUpdate,
+) -> Result<agent::Model> {
+    let number = |field: &str, value: Option<i64>, allowed| {
+        value.map(|value| text::number(&format!("input.{field}"), value, allowed)).transpose()
+    };
+    let duration = number("durationMinutes", update.duration_minutes, 5..=480)?;
+    let buffer = number("bufferMinutes", update.buffer_minutes, 0..=240)?;
+    let interval = number("slotIntervalMinutes", update.slot_interval_minutes, 5..=480)?;
+    let notice = number("minimumNoticeMinutes", update.minimum_notice_minutes, 0..=43_200)?;
+    let horizon = number("horizonDays", update.horizon_days, 1..=730)?;
+    let now = app.now();
+    let changed = locked(app, id, async |transaction, agent, record| {
+        if let Some(zone) = update.zone {
+            record.meeting_time_zone = Set(zone.name().to_owned());
+        }
+        if let Some(blocks) = update.blocks {
+            if agent.meeting_blocks.0.is_empty() && !blocks.is_empty() {
+                record.joined_at = Set(now);
+            }
+            record.meeting_blocks = Set(JsonOf(blocks));
+        }
+        if let Some(minutes) = duration {
+            record.duration_minutes = Set(minutes);
+        }
+        if let Some(minutes) = interval {
+            record.slot_interval_minutes = Set(Some(minutes));
+        }
+        if let Some(minutes) = notice {
+            record.minimum_notice_minutes = Set(minutes);
+        }
+        if let Some(days) = horizon {
+            record.horizon_days = Set(days);
+        }
+        if let Some(minutes) = buffer.filter(|minutes| *minutes != agent.buffer_minutes) {
+            record.buffer_minutes = Set(minutes);
+            let buffer = chrono::TimeDelta::minutes(minutes.into());
+            booking::set_guards(transaction, agent.id, buffer, now).await?;
+        }
+        Ok(())
+    });
+    changed.await
+}
+
+/// Changes an agent's record under its lock, and tells whoever listens.
+pub(crate) async fn change(
+    app: &App,
+    id: Uuid,
+    edit: impl FnOnce(&agent::Model, &mut agent::ActiveModel) -> Result<()>,
+) -> Result<agent::Model> {
+    locked(app, id, async |_, agent, record| edit(agent, record)).await
+}
+
+/// The same, with more to write in the same transaction.
+pub(crate) async fn locked<F>(app: &App, id: Uuid, edit: F) -> Result<agent::Model>
+where
+    F: AsyncFnOnce(&DatabaseTransaction, &agent::Model, &mut agent::ActiveModel) -> Result<()>,
+{
+    let transaction = store::begin(&app.db).await?;
+    agent::lock(&transaction, id).await?.ok_or_else(|| unknown(id))?;
+    let before = find(&transaction, id).await?;
+    let mut record = agent::ActiveModel { id: Set(id), ..Default::default() };
+    edit(&transaction, &before, &mut record).await?;
+    let after = if record.is_changed() {
+        record.update(&transaction).await.map_err(email_taken)?
+    } else {
+        before
+    };
+    transaction.commit().await?;
+    app.changes.tell(Change::Agent(id));
+    Ok(after)
+}
+
+/// Whether the agent is in the queue for meetings: active, with a healthy calendar and a block.
+pub fn in_meeting_queue(
+    app: &App,
+    agent: &agent::Model,
+    calendar: Option<&store::calendar::Model>,
+) -> bool {
+    let healthy = calendar.is_some_and(|calendar| super::calendar::is_healthy(app, calendar));
+    agent.active && healthy && !agent.meeting_blocks.0.is_empty()
+}
+
+/// What `caller` must have to change the agent's own settings of one kind.
+///
+/// # Errors
+/// `UNAUTHENTICATED`, `FORBIDDEN`.
+pub fn may_set(caller: &Caller, agent: Uuid, own: Permission) -> Result<()> {
+    caller.require_for(agent, own, Permission::ManageAgents)
+}

@@ -1,0 +1,406 @@
+//! Making a booking: gather, then commit in one transaction. Delivery is the outbox's.
+
+use std::sync::Arc;
+
+use calendar_provider::TimeRange;
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use sea_orm::{ActiveModelTrait, DatabaseTransaction, DbErr, EntityTrait, Set};
+use uuid::Uuid;
+
+use super::{Booked, TAKEN, consequences};
+use crate::app::App;
+use crate::scheduling::{self, InLine};
+use crate::service::access::Caller;
+use crate::service::changes::Change;
+use crate::service::schedule::{self, AgentSchedule};
+use crate::service::slots::{self, Bookable, Route};
+use crate::service::{Error, Result, calendar, text, visitor};
+use crate::store::booking::{CONFIRMED, Company, Model, Person};
+use crate::store::{self, JsonOf, agent, booking, idempotency, is_guard_violation, outbox::PENDING};
+
+/// How long an idempotency key is remembered.
+const KEY_KEPT: TimeDelta = TimeDelta::hours(48);
+/// Longest idempotency key, in characters.
+const KEY_CHARS: usize = 200;
+/// The queue of all agents.
+const QUEUE: &str = "all";
+
+/// What a visitor asks for.
+#[derive(Clone, Debug)]
+pub struct BookMeeting {
+    /// The slot's start.
+    pub starts_at: DateTime<Utc>,
+    /// The slot's end, where slots of several lengths start together.
+    pub ends_at: Option<DateTime<Utc>>,
+    /// The visitor's zone.
+    pub zone: Tz,
+    /// The visitor's language; the server's default where none is given.
+    pub locale: Option<String>,
+    /// The visitor, unchecked.
+    pub person: Person,
+    /// The visitor's company, unchecked.
+    pub company: Option<Company>,
+    /// The visitor's words.
+    pub notes: Option<String>,
+    /// Whom to meet.
+    pub route: Route,
+    /// Lets a request that is sent again answer with the first one's booking.
+    pub idempotency_key: Option<String>,
+}
+
+/// A request that was found sound, before any look at what is free.
+struct Checked {
+    starts_at: DateTime<Utc>,
+    ends_at: Option<DateTime<Utc>>,
+    zone: Tz,
+    locale: String,
+    person: Person,
+    company: Option<Company>,
+    notes: Option<String>,
+    route: Route,
+    key: Option<Key>,
+}
+
+/// An idempotency key, with what came with it.
+#[derive(Clone)]
+struct Key {
+    hash: Vec<u8>,
+    input: Vec<u8>,
+}
+
+/// Books a time, or says which others are free.
+///
+/// # Errors
+/// `BAD_USER_INPUT`; `NOT_FOUND` for an unknown agent; `CONFLICT` for an idempotency key that came
+/// with another input; `RATE_LIMITED` where a caller without a key sends one address too many mails.
+pub async fn book(app: &App, caller: &Caller, request: BookMeeting) -> Result<Booked> {
+    let request = check(app, caller, request)?;
+    if let Some(key) = &request.key
+        && let Some(before) = replay(app, key).await?
+    {
+        return Ok(before);
+    }
+    let free = gather(app, &request).await?;
+    match commit(app, caller, &request, free).await? {
+        Outcome::Made(booking) => {
+            app.wake.notify_one();
+            app.changes.tell(Change::Booking { id: booking.id, agent: booking.agent_id });
+            let manage_token = app.secrets.manage_token(booking.id);
+            Ok(Booked::Made { booking, manage_token })
+        }
+        Outcome::Replayed(key) => replay(app, &key).await?.ok_or_else(|| {
+            // The first request with the key was rolled back: nothing came of it.
+            Error::Conflict("the request with this idempotency key did not end".to_owned())
+        }),
+        Outcome::Taken => {
+            let alternatives = slots::alternatives(app, request.route, request.starts_at).await?;
+            Ok(Booked::Unavailable { message: TAKEN.to_owned(), alternatives })
+        }
+    }
+}
+
+fn check(app: &App, caller: &Caller, request: BookMeeting) -> Result<Checked> {
+    let key = match &request.idempotency_key {
+        None => None,
+        Some(key) => {
+            let field = "input.idempotencyKey";
+            let key = text::required(field, key, KEY_CHARS)?;
+            let input = crate::secrets::digest(fingerprint(&request).as_bytes());
+            let hash = app.secrets.hash(&format!("idempotency/{}/{key}", caller.scope()));
+            Some(Key { hash, input })
+        }
+    };
+    let locale = match &request.locale {
+        Some(locale) => text::locale("input.locale", locale)?,
+        None => app.config.default_locale.clone(),
+    };
+    if request.ends_at.is_some_and(|end| end <= request.starts_at) {
+        let message = "input.endsAt must be after input.startsAt";
+        return Err(Error::bad_input("input.endsAt", message));
+    }
+    let notes =
+        text::optional_lines("input.notes", request.notes.as_deref(), text::TEXT_CHARS)?;
+    Ok(Checked {
+        starts_at: request.starts_at,
+        ends_at: request.ends_at,
+        zone: request.zone,
+        locale,
+        person: visitor::person("input.person", request.person)?,
+        company: request.company.map(|c| visitor::company("input.company", c)).transpose()?,
+        notes,
+        route: request.route,
+        key,
+    })
+}
+
+/// The same for the same input, whatever order of fields it was sent in.
+fn fingerprint(request: &BookMeeting) -> String {
+    let same = BookMeeting { idempotency_key: None, ..request.clone() };
+    format!("{same:?}")
+}
+
+/// What came of the first request with this key, if there was one.
+async fn replay(app: &App, key: &Key) -> Result<Option<Booked>> {
+    let kept = idempotency::Entity::find_by_id(key.hash.clone()).one(&app.db).await?;
+    let Some(kept) = kept else { return Ok(None) };
+    if kept.input_hash != key.input {
+        let message = "this idempotency key was used with another input".to_owned();
+        return Err(Error::Conflict(message));
+    }
+    let booking = super::find(app, kept.booking_id).await?;
+    let booking = booking.ok_or_else(|| Error::internal(anyhow::anyhow!("a key's booking is gone")))?;
+    let manage_token = app.secrets.manage_token(booking.id);
+    Ok(Some(Booked::Made { booking: Box::new(booking), manage_token }))
+}
+
+/// An agent that was free for the slot, as of the schedule's revision.
+struct Free {
+    agent: agent::Candidate,
+    slot: TimeRange,
+    schedule: Arc<AgentSchedule>,
+}
+
+/// Who could take the meeting, as far as can be told before the transaction, in order of turn.
+async fn gather(app: &App, request: &Checked) -> Result<Vec<Free>> {
+    let now = app.now();
+    let mut free = Vec::new();
+    for Bookable { agent, schedule } in slots::bookable(app, request.route).await? {
+        let offered =
+            scheduling::check(&schedule.rules, &schedule.busy, request.starts_at, now);
+        match offered {
+            Ok(slot) if request.ends_at.is_none_or(|end| end == slot.end()) => {
+                free.push(Free { agent, slot, schedule });
+            }
+            _ => {}
+        }
+    }
+    let ordered = in_order(free);
+    fresh(app, ordered).await
+}
+
+/// In order of turn.
+fn in_order(free: Vec<Free>) -> Vec<Free> {
+    let place = |(index, free): (usize, &Free)| InLine {
+        key: (free.agent.id, index),
+        last_turn: free.agent.last_turn,
+        joined_at: free.agent.joined_at,
+    };
+    let mut line: Vec<_> = free.iter().enumerate().map(place).collect();
+    scheduling::queue_order(&mut line);
+    let mut free: Vec<Option<Free>> = free.into_iter().map(Some).collect();
+    line.into_iter().filter_map(|place| free[place.key.1].take()).collect()
+}
+
+/// Leaves out those whose calendar, asked now, says otherwise or does not answer. A calendar in our
+/// own database is looked at in the transaction. Of the others, the first that is free is enough.
+async fn fresh(app: &App, ordered: Vec<Free>) -> Result<Vec<Free>> {
+    let mut free = Vec::with_capacity(ordered.len());
+    let mut has_asked = false;
+    for candidate in ordered {
+        let provider = calendar::provider(app, &candidate.agent.provider)?;
+        if calendar::is_local(provider.as_ref()) {
+            free.push(candidate);
+        } else if !has_asked {
+            let buffer = candidate.schedule.rules.buffer;
+            if calendar::says_free(app, candidate.agent.id, candidate.slot, buffer).await? {
+                has_asked = true;
+                free.push(candidate);
+            }
+        }
+    }
+    Ok(free)
+}
+
+enum Outcome {
+    Made(Box<Model>),
+    Replayed(Key),
+    Taken,
+}
+
+/// The one transaction. Whoever comes second on an agent waits for the first, then sees its work.
+async fn commit(
+    app: &App,
+    caller: &Caller,
+    request: &Checked,
+    free: Vec<Free>,
+) -> Result<Outcome> {
+    if free.is_empty() {
+        return Ok(Outcome::Taken);
+    }
+    let id = app.uuid();
+    let transaction = store::begin(&app.db).await?;
+    if let Some(key) = &request.key
+        && !take_key(&transaction, key, id, app.now() + KEY_KEPT).await?
+    {
+        transaction.rollback().await?;
+        return Ok(Outcome::Replayed(key.clone()));
+    }
+    consequences::count_mail(app, &transaction, caller, &request.person.email).await?;
+    let Some(won) = assign(app, &transaction, request, free).await? else {
+        transaction.rollback().await?;
+        return Ok(Outcome::Taken);
+    };
+    let booking = insert(app, &transaction, request, id, &won).await;
+    if booking.as_ref().is_err_and(is_guard_violation) {
+        // The engine allowed what the guard refused: a fault of ours, and still no double booking.
+        tracing::error!(agent.id = %won.agent.id, "the database's guard stopped a double booking");
+        transaction.rollback().await?;
+        return Ok(Outcome::Taken);
+    }
+    let booking = booking?;
+    consequences::of_booking(app, &transaction, &won.agent, &booking).await?;
+    transaction.commit().await?;
+    let schedule = AgentSchedule { busy: won.schedule.busy.with(won.slot), ..won.schedule };
+    app.schedules.keep(booking.agent_id, schedule.into());
+    Ok(Outcome::Made(Box::new(booking)))
+}
+
+/// Writes the key down. False where another request with it was first: this one waited for it.
+async fn take_key(
+    transaction: &DatabaseTransaction,
+    key: &Key,
+    booking: Uuid,
+    expires_at: DateTime<Utc>,
+) -> Result<bool> {
+    let row = idempotency::ActiveModel {
+        key_hash: Set(key.hash.clone()),
+        input_hash: Set(key.input.clone()),
+        booking_id: Set(booking),
+        expires_at: Set(expires_at),
+    };
+    match idempotency::Entity::insert(row).exec_without_returning(transaction).await {
+        Ok(_) => Ok(true),
+        Err(error) if store::is_unique_violation(&error) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Who takes the meeting, locked until the transaction ends.
+struct Won {
+    agent: agent::Candidate,
+    slot: TimeRange,
+    /// As of now, under the lock.
+    schedule: AgentSchedule,
+}
+
+/// Goes through the candidates in order of turn, and locks the first that is free.
+async fn assign(
+    app: &App,
+    transaction: &DatabaseTransaction,
+    request: &Checked,
+    free: Vec<Free>,
+) -> Result<Option<Won>> {
+    let (turn, free) = match request.route {
+        Route::Agent(_) => (None, free),
+        Route::Queue => {
+            // From here on nobody else is assigned from the queue, so the order read now holds.
+            let turn = agent::next_turn(transaction, QUEUE).await?;
+            (Some(turn), read_turns(transaction, free).await?)
+        }
+    };
+    for Free { agent, slot, schedule } in free {
+        if let Some(revision) =
+            agent::lock_unchanged(transaction, agent.id, schedule.revision, turn).await?
+        {
+            let schedule = AgentSchedule { revision, ..schedule.as_ref().clone() };
+            return Ok(Some(Won { agent, slot, schedule }));
+        }
+        // Something of this agent changed since it was read: look again, under the lock.
+        if let Some(schedule) = look_again(app, transaction, &agent, slot).await? {
+            if let Some(turn) = turn {
+                agent::take_turn(transaction, agent.id, turn).await?;
+            }
+            return Ok(Some(Won { agent, slot, schedule }));
+        }
+    }
+    Ok(None)
+}
+
+/// Puts the candidates in the order that holds now that the queue is locked.
+async fn read_turns(transaction: &DatabaseTransaction, mut free: Vec<Free>) -> Result<Vec<Free>> {
+    if free.len() < 2 {
+        return Ok(free);
+    }
+    let now = agent::candidates(transaction, None).await?;
+    for candidate in &mut free {
+        if let Some(now) = now.iter().find(|now| now.id == candidate.agent.id) {
+            candidate.agent.last_turn = now.last_turn;
+            candidate.agent.joined_at = now.joined_at;
+        }
+    }
+    Ok(in_order(free))
+}
+
+async fn look_again(
+    app: &App,
+    transaction: &DatabaseTransaction,
+    agent: &agent::Candidate,
+    slot: TimeRange,
+) -> Result<Option<AgentSchedule>> {
+    if agent::lock(transaction, agent.id).await?.is_none() {
+        return Ok(None);
+    }
+    let candidates = agent::candidates(transaction, Some(agent.id)).await?;
+    let can_be_trusted =
+        candidates.first().is_some_and(|now| calendar::Health::of(now).is_good(app));
+    if !can_be_trusted {
+        return Ok(None);
+    }
+    let now = app.now();
+    let schedule = schedule::read(transaction, agent.id, None, now).await?;
+    let offered = scheduling::check(&schedule.rules, &schedule.busy, slot.start(), now);
+    Ok((offered == Ok(slot)).then_some(schedule))
+}
+
+async fn insert(
+    app: &App,
+    transaction: &DatabaseTransaction,
+    request: &Checked,
+    id: Uuid,
+    won: &Won,
+) -> Result<Model, DbErr> {
+    let host = app.config.public_url.host_str().unwrap_or("localhost");
+    let token = app.secrets.manage_token(id);
+    let booking = booking::Model {
+        id,
+        agent_id: won.agent.id,
+        status: CONFIRMED.to_owned(),
+        starts_at: won.slot.start(),
+        ends_at: won.slot.end(),
+        guard_ends_at: won.slot.end() + won.schedule.rules.buffer,
+        time_zone: request.zone.name().to_owned(),
+        locale: request.locale.clone(),
+        search_text: search_text(&request.person, request.company.as_ref()),
+        person: JsonOf(request.person.clone()),
+        company: request.company.clone().map(JsonOf),
+        notes: request.notes.clone(),
+        wants_conference: calendar::adds_conference(app, &won.agent),
+        conference_kind: None,
+        conference_url: None,
+        uid: format!("{}@{host}", id.simple()),
+        sequence: 0,
+        event_status: PENDING.to_owned(),
+        event_ref: None,
+        event_url: None,
+        event_problem: None,
+        mail_status: PENDING.to_owned(),
+        mail_delivered_at: None,
+        mail_problem: None,
+        manage_hash: app.secrets.hash(&token),
+        created_at: app.now(),
+        cancelled_at: None,
+        cancellation_reason: None,
+    };
+    let row = booking::ActiveModel::from(booking.clone()).reset_all();
+    booking::Entity::insert(row).exec_without_returning(transaction).await?;
+    Ok(booking)
+}
+
+/// What a search looks at.
+fn search_text(person: &Person, company: Option<&Company>) -> String {
+    let company = company.map(|company| [company.name.as_deref(), company.domain.as_deref()]);
+    let parts = [person.first_name.as_deref(), person.last_name.as_deref(), Some(&*person.email)];
+    let parts = parts.into_iter().chain(company.into_iter().flatten()).flatten();
+    parts.collect::<Vec<_>>().join(" ").to_lowercase()
+}

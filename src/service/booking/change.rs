@@ -1,0 +1,197 @@
+//! Moving a booking and calling it off.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ActiveModelTrait, DatabaseTransaction, EntityTrait, Set};
+use uuid::Uuid;
+
+use super::{Booked, Reference, TAKEN, by_reference, consequences, range};
+use crate::app::App;
+use crate::scheduling;
+use crate::service::access::Caller;
+use crate::service::changes;
+use crate::service::schedule;
+use crate::service::slots::{self, Route};
+use crate::service::{Error, Result, calendar, text};
+use crate::store::booking::{CANCELLED, CONFIRMED, Model};
+use crate::store::outbox::{Change, PENDING, Payload};
+use crate::store::{self, agent, booking, is_guard_violation};
+
+/// Which booking to move, and to when.
+#[derive(Clone, Debug)]
+pub struct Reschedule {
+    /// Which.
+    pub booking: Reference,
+    /// The new start.
+    pub starts_at: DateTime<Utc>,
+    /// For the mail.
+    pub reason: Option<String>,
+}
+
+/// Which booking to call off.
+#[derive(Clone, Debug)]
+pub struct Cancel {
+    /// Which.
+    pub booking: Reference,
+    /// For the mail.
+    pub reason: Option<String>,
+}
+
+/// Moves a booking: the same booking and calendar entry, at another time that is free. Where it is
+/// not, the old time stays. The meeting's length is then the agent's present one.
+///
+/// # Errors
+/// `NOT_FOUND`, `FORBIDDEN`; `CONFLICT` where it is cancelled or over; `BAD_USER_INPUT`;
+/// `RATE_LIMITED` as at booking.
+pub async fn reschedule(app: &App, caller: &Caller, request: Reschedule) -> Result<Booked> {
+    let reason = reason(request.reason.as_deref())?;
+    let found = by_reference(app, caller, &request.booking).await?;
+    let manage_token = app.secrets.manage_token(found.id);
+    must_be_ahead(app, &found)?;
+    if found.starts_at == request.starts_at {
+        return Ok(Booked::Made { booking: Box::new(found), manage_token });
+    }
+    match move_to(app, caller, &found, request.starts_at, reason).await? {
+        Some(booking) => {
+            tell(app, &booking);
+            Ok(Booked::Made { booking: Box::new(booking), manage_token })
+        }
+        None => {
+            let route = Route::Agent(found.agent_id);
+            let alternatives = slots::alternatives(app, route, request.starts_at).await?;
+            Ok(Booked::Unavailable { message: TAKEN.to_owned(), alternatives })
+        }
+    }
+}
+
+/// Moves it in one transaction. `None` where the time is not free.
+async fn move_to(
+    app: &App,
+    caller: &Caller,
+    found: &Model,
+    starts_at: DateTime<Utc>,
+    reason: Option<String>,
+) -> Result<Option<Model>> {
+    if !fresh(app, found, starts_at).await? {
+        return Ok(None);
+    }
+    let transaction = store::begin(&app.db).await?;
+    consequences::count_mail(app, &transaction, caller, &found.person.0.email).await?;
+    let before = lock(&transaction, found).await?;
+    must_be_ahead(app, &before)?;
+    let candidates = agent::candidates(&transaction, Some(before.agent_id)).await?;
+    if !candidates.first().is_some_and(|agent| calendar::Health::of(agent).is_good(app)) {
+        return Ok(None);
+    }
+    let now = app.now();
+    let schedule = schedule::read(&transaction, before.agent_id, Some(before.id), now).await?;
+    let Ok(slot) = scheduling::check(&schedule.rules, &schedule.busy, starts_at, now) else {
+        return Ok(None);
+    };
+    let changes = booking::ActiveModel {
+        id: Set(before.id),
+        starts_at: Set(slot.start()),
+        ends_at: Set(slot.end()),
+        guard_ends_at: Set(slot.end() + schedule.rules.buffer),
+        ..next_version(&before)
+    };
+    let booking = match changes.update(&transaction).await {
+        Err(error) if is_guard_violation(&error) => return Ok(None),
+        other => other?,
+    };
+    let payload = Payload {
+        reason,
+        moved_from: Some(before.starts_at),
+        ..consequences::payload(&booking, Change::Rescheduled)
+    };
+    consequences::of_change(app, &transaction, &booking, payload).await?;
+    transaction.commit().await?;
+    Ok(Some(booking))
+}
+
+/// Asks a calendar that we do not keep ourselves whether the new time is free.
+async fn fresh(app: &App, found: &Model, starts_at: DateTime<Utc>) -> Result<bool> {
+    let Some(calendar) = calendar::of_agent(app, found.agent_id).await? else { return Ok(false) };
+    if calendar::is_local(calendar::provider(app, &calendar.provider)?.as_ref()) {
+        return Ok(true);
+    }
+    let now = app.now();
+    let schedule = schedule::read(&app.db, found.agent_id, Some(found.id), now).await?;
+    let Ok(slot) = scheduling::check(&schedule.rules, &schedule.busy, starts_at, now) else {
+        return Ok(false);
+    };
+    calendar::says_free(app, found.agent_id, slot, schedule.rules.buffer).await
+}
+
+/// Calls a booking off; its time is free at once. One that is called off already is left as it is.
+///
+/// # Errors
+/// `NOT_FOUND`, `FORBIDDEN`; `CONFLICT` where it is over; `BAD_USER_INPUT`; `RATE_LIMITED` as at
+/// booking.
+pub async fn cancel(app: &App, caller: &Caller, request: Cancel) -> Result<Model> {
+    let reason = reason(request.reason.as_deref())?;
+    let found = by_reference(app, caller, &request.booking).await?;
+    if found.status == CANCELLED {
+        return Ok(found);
+    }
+    must_be_ahead(app, &found)?;
+    let transaction = store::begin(&app.db).await?;
+    consequences::count_mail(app, &transaction, caller, &found.person.0.email).await?;
+    let before = lock(&transaction, &found).await?;
+    if before.status == CANCELLED {
+        return Ok(before);
+    }
+    must_be_ahead(app, &before)?;
+    let changes = booking::ActiveModel {
+        id: Set(before.id),
+        status: Set(CANCELLED.to_owned()),
+        cancelled_at: Set(Some(app.now())),
+        cancellation_reason: Set(reason.clone()),
+        ..next_version(&before)
+    };
+    let booking = changes.update(&transaction).await?;
+    let payload = Payload { reason, ..consequences::payload(&booking, Change::Cancelled) };
+    consequences::of_change(app, &transaction, &booking, payload).await?;
+    transaction.commit().await?;
+    tell(app, &booking);
+    Ok(booking)
+}
+
+/// Locks the booking's agent, and with it the booking, and reads it as it is now.
+async fn lock(transaction: &DatabaseTransaction, found: &Model) -> Result<Model> {
+    agent::lock(transaction, found.agent_id).await?;
+    let booking = booking::Entity::find_by_id(found.id).one(transaction).await?;
+    booking.ok_or_else(|| Error::internal(anyhow::anyhow!("booking {} is gone", found.id)))
+}
+
+/// The next version, with its calendar entry and mail still to be delivered.
+fn next_version(before: &Model) -> booking::ActiveModel {
+    booking::ActiveModel {
+        sequence: Set(before.sequence + 1),
+        event_status: Set(PENDING.to_owned()),
+        event_problem: Set(None),
+        mail_status: Set(PENDING.to_owned()),
+        mail_delivered_at: Set(None),
+        mail_problem: Set(None),
+        ..Default::default()
+    }
+}
+
+fn must_be_ahead(app: &App, booking: &Model) -> Result<()> {
+    if booking.status != CONFIRMED {
+        return Err(Error::Conflict("the booking is cancelled".to_owned()));
+    }
+    if range(booking)?.end() <= app.now() {
+        return Err(Error::Conflict("the meeting is over".to_owned()));
+    }
+    Ok(())
+}
+
+fn reason(given: Option<&str>) -> Result<Option<String>> {
+    text::optional_lines("input.reason", given, 1000)
+}
+
+fn tell(app: &App, booking: &Model) {
+    app.wake.notify_one();
+    let (id, agent): (Uuid, Uuid) = (booking.id, booking.agent_id);
+    app.changes.tell(changes::Change::Booking { id, agent });
+}

@@ -1,0 +1,113 @@
+//! What a change to a booking causes: rows of the outbox, written in the change's own transaction.
+
+use chrono::TimeDelta;
+use sea_orm::ConnectionTrait;
+
+use crate::app::App;
+use crate::service::access::Caller;
+use crate::service::{Error, Result};
+use crate::store::agent::Candidate;
+use crate::store::booking::Model;
+use crate::store::mail_quota;
+use crate::store::outbox::{self, Change, Kind, New, Payload};
+
+/// Counts a mail to this address, and refuses one too many from callers without a key: nobody shall
+/// use this server to write to a third person over and over.
+pub(super) async fn count_mail<C: ConnectionTrait>(
+    app: &App,
+    db: &C,
+    caller: &Caller,
+    email: &str,
+) -> Result<()> {
+    if *caller != Caller::Visitor {
+        return Ok(());
+    }
+    let now = app.now();
+    let recipient = app.secrets.hash(&format!("mail-quota/{}", email.to_lowercase()));
+    let count = mail_quota::count_one(db, recipient, now).await?;
+    let most = app.config.limits.mails_per_hour;
+    if count <= most {
+        return Ok(());
+    }
+    Err(Error::RateLimited {
+        message: format!("at most {most} mails an hour are sent to one address; try again later"),
+        retry_after_seconds: 3600 - now.timestamp().rem_euclid(3600),
+    })
+}
+
+/// What a new booking causes.
+pub(super) async fn of_booking<C: ConnectionTrait>(
+    app: &App,
+    db: &C,
+    _agent: &Candidate,
+    booking: &Model,
+) -> Result<()> {
+    put(app, db, booking, payload(booking, Change::Booked)).await
+}
+
+/// What a move or a cancellation causes.
+pub(super) async fn of_change<C: ConnectionTrait>(
+    app: &App,
+    db: &C,
+    booking: &Model,
+    payload: Payload,
+) -> Result<()> {
+    put(app, db, booking, payload).await
+}
+
+/// What it causes that a conference link came after the confirmation was sent: one more mail.
+///
+/// # Errors
+/// None but the database's.
+pub(crate) async fn conference_added<C: ConnectionTrait>(
+    app: &App,
+    db: &C,
+    booking: &Model,
+) -> Result<()> {
+    let payload = payload(booking, Change::ConferenceAdded);
+    let row = row(app, booking, Kind::VisitorMail, &payload);
+    Ok(outbox::put(db, vec![row]).await?)
+}
+
+pub(super) const fn payload(booking: &Model, change: Change) -> Payload {
+    Payload {
+        change,
+        starts_at: booking.starts_at,
+        ends_at: booking.ends_at,
+        reason: None,
+        moved_from: None,
+    }
+}
+
+async fn put<C: ConnectionTrait>(
+    app: &App,
+    db: &C,
+    booking: &Model,
+    payload: Payload,
+) -> Result<()> {
+    let kinds = [Kind::CalendarEvent, Kind::VisitorMail, Kind::AgentMail];
+    let rows = kinds.into_iter().map(|kind| row(app, booking, kind, &payload)).collect();
+    Ok(outbox::put(db, rows).await?)
+}
+
+fn row(app: &App, booking: &Model, kind: Kind, payload: &Payload) -> New {
+    let now = app.now();
+    let delivery = &app.config.delivery;
+    // The link belongs in the mail, so the mail waits for the calendar entry, but not for ever.
+    let waits = booking.wants_conference
+        && booking.conference_url.is_none()
+        && payload.change != Change::Cancelled
+        && kind != Kind::CalendarEvent;
+    let wait = if waits { delivery.conference_wait_seconds } else { 0 };
+    New {
+        id: app.uuid(),
+        kind,
+        booking_id: booking.id,
+        agent_id: booking.agent_id,
+        version: booking.sequence,
+        payload: payload.clone(),
+        run_at: now + TimeDelta::seconds(wait.into()),
+        give_up_at: now + TimeDelta::minutes(delivery.give_up_after_minutes.into()),
+        created_at: now,
+    }
+}

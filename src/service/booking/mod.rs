@@ -1,0 +1,43 @@
+//! Bookings: making, moving and calling off, each in one transaction with all that it causes.
+
+mod book;
+mod change;
+mod consequences;
+mod read;
+
+use calendar_provider::TimeRange;
+
+use super::{Error, Result};
+use crate::store::booking::Model;
+
+pub use book::{BookMeeting, book};
+pub use change::{Cancel, Reschedule, cancel, reschedule};
+pub(crate) use consequences::conference_added;
+pub use read::{
+    Filter, Reference, agent_of, by_reference, count, find, list, list_of_agents, managed,
+};
+
+/// What came of a request for a time.
+#[derive(Clone, Debug)]
+pub enum Booked {
+    /// It is booked.
+    Made {
+        /// The booking.
+        booking: Box<Model>,
+        /// What opens it.
+        manage_token: String,
+    },
+    /// It is not free.
+    Unavailable {
+        /// What to tell the visitor.
+        message: String,
+        /// The nearest free times, in order of start; at most five.
+        alternatives: Vec<TimeRange>,
+    },
+}
+
+const TAKEN: &str = "This time is not available. Please choose another.";
+
+fn range(booking: &Model) -> Result<TimeRange> {
+    TimeRange::new(booking.starts_at, booking.ends_at).map_err(Error::internal)
+}

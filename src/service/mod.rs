@@ -1,0 +1,27 @@
+//! What the product does: one file a noun, each a plain function over the [`App`](crate::app::App).
+
+pub mod access;
+pub mod agent;
+pub mod booking;
+pub mod busy_time;
+pub mod calendar;
+pub mod changes;
+pub mod date_override;
+pub mod delivery;
+mod error;
+pub mod invite;
+pub mod live_chat;
+pub mod schedule;
+pub mod slots;
+pub mod text;
+pub mod visitor;
+
+pub use error::{Error, Result};
+
+/// Adds segments to a URL's path.
+pub(crate) fn push_path(url: &mut url::Url, segments: &[&str]) {
+    // Only a URL that can't be a base has no segments, and configuration lets in http(s) alone.
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+}

@@ -1,0 +1,142 @@
+//! Agents' schedules: read from the database, kept in memory under the revision that they were
+//! read at.
+//!
+//! Every change that bears on what can be booked raises the agent's revision in its own
+//! transaction. A schedule is read after its revision, so one kept under revision `r` holds all
+//! that was committed up to `r`, perhaps more; under a lock at revision `r` it holds exactly that.
+
+use std::sync::Arc;
+
+use calendar_provider::TimeRange;
+use chrono::{DateTime, Days, TimeDelta, Utc};
+use chrono_tz::Tz;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use uuid::Uuid;
+
+use super::{Error, Result};
+use crate::app::App;
+use crate::scheduling::{BusyTimes, Schedule};
+use crate::store::{agent, booking, busy, date_override};
+
+/// Most schedules that are kept.
+const KEPT: u64 = 10_000;
+
+/// When an agent can be booked, as of one revision.
+#[derive(Clone, Debug)]
+pub struct AgentSchedule {
+    /// The revision that it was read at.
+    pub revision: i64,
+    /// Blocks, overrides and rules.
+    pub rules: Schedule,
+    /// Meetings and calendar entries.
+    pub busy: BusyTimes,
+}
+
+/// What agents' schedules were when last read.
+#[derive(Clone)]
+pub struct ScheduleCache(moka::sync::Cache<Uuid, Arc<AgentSchedule>>);
+
+impl Default for ScheduleCache {
+    fn default() -> Self {
+        Self(moka::sync::Cache::new(KEPT))
+    }
+}
+
+impl ScheduleCache {
+    /// The schedule kept under just this revision.
+    pub fn at(&self, agent: Uuid, revision: i64) -> Option<Arc<AgentSchedule>> {
+        self.0.get(&agent).filter(|kept| kept.revision == revision)
+    }
+
+    /// Keeps a schedule, unless a newer one is kept already.
+    pub fn keep(&self, agent: Uuid, schedule: Arc<AgentSchedule>) {
+        self.0.entry(agent).and_upsert_with(|kept| match kept {
+            Some(kept) if schedule.revision < kept.value().revision => kept.into_value(),
+            _ => schedule,
+        });
+    }
+}
+
+/// The schedule of `agent`, which was at `revision` a moment ago.
+///
+/// # Errors
+/// `NOT_FOUND` where there is no such agent.
+pub async fn at_revision(app: &App, agent: Uuid, revision: i64) -> Result<Arc<AgentSchedule>> {
+    if let Some(kept) = app.schedules.at(agent, revision) {
+        return Ok(kept);
+    }
+    let read = Arc::new(read(&app.db, agent, None, app.now()).await?);
+    app.schedules.keep(agent, read.clone());
+    Ok(read)
+}
+
+/// Reads a schedule from the database, the meeting `without` left out.
+///
+/// # Errors
+/// `NOT_FOUND` where there is no such agent.
+pub async fn read<C: ConnectionTrait>(
+    db: &C,
+    agent: Uuid,
+    without: Option<Uuid>,
+    now: DateTime<Utc>,
+) -> Result<AgentSchedule> {
+    let record = agent::Entity::find_by_id(agent).one(db).await?;
+    let record = record.ok_or_else(|| super::agent::unknown(agent))?;
+    // Buffers are at most four hours and zones at most a day from UTC: what ended two days ago can't
+    // bear on a slot that is still ahead, and what is kept stays right as time passes.
+    let since = now - TimeDelta::days(2);
+    let overrides = date_override::Entity::find()
+        .filter(date_override::Column::AgentId.eq(agent))
+        .filter(date_override::Column::Date.gte(since.date_naive() - Days::new(1)))
+        .all(db)
+        .await?;
+    let meetings: Vec<(Uuid, DateTime<Utc>, DateTime<Utc>)> = booking::Entity::find()
+        .select_only()
+        .columns([booking::Column::Id, booking::Column::StartsAt, booking::Column::EndsAt])
+        .filter(booking::Column::AgentId.eq(agent))
+        .filter(booking::Column::Status.eq(booking::CONFIRMED))
+        .filter(booking::Column::EndsAt.gt(since))
+        .into_tuple()
+        .all(db)
+        .await?;
+    let entries: Vec<(DateTime<Utc>, DateTime<Utc>)> = busy::Entity::find()
+        .select_only()
+        .columns([busy::Column::StartsAt, busy::Column::EndsAt])
+        .filter(busy::Column::AgentId.eq(agent))
+        .filter(busy::Column::EndsAt.gt(since))
+        .into_tuple()
+        .all(db)
+        .await?;
+    let meetings = meetings.into_iter().filter(|(id, ..)| Some(*id) != without);
+    let busy = meetings
+        .map(|(_, start, end)| (start, end))
+        .chain(entries)
+        .map(|(start, end)| TimeRange::new(start, end).map_err(Error::internal))
+        .collect::<Result<BusyTimes>>()?;
+    let mut rules = rules(&record)?;
+    rules.overrides = overrides.into_iter().map(|row| (row.date, row.blocks.0)).collect();
+    Ok(AgentSchedule { revision: record.revision, rules, busy })
+}
+
+/// The agent's rules, without date overrides.
+fn rules(record: &agent::Model) -> Result<Schedule> {
+    let minutes = |minutes: i32| TimeDelta::minutes(minutes.into());
+    Ok(Schedule {
+        zone: zone(&record.meeting_time_zone)?,
+        weekly: record.meeting_blocks.0.clone(),
+        overrides: std::collections::BTreeMap::new(),
+        duration: minutes(record.duration_minutes),
+        buffer: minutes(record.buffer_minutes),
+        interval: minutes(record.slot_interval_minutes.unwrap_or(record.duration_minutes)),
+        notice: minutes(record.minimum_notice_minutes),
+        horizon: TimeDelta::days(record.horizon_days.into()),
+    })
+}
+
+/// Reads a zone from the database.
+///
+/// # Errors
+/// `INTERNAL` where this build's zone data does not have it.
+pub fn zone(name: &str) -> Result<Tz> {
+    name.parse().map_err(|error| Error::internal(anyhow::anyhow!("zone {name}: {error}")))
+}

@@ -1,0 +1,124 @@
+//! What visitors can book: the engine over what is known of each agent.
+
+use std::collections::BTreeSet;
+
+use calendar_provider::TimeRange;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
+use uuid::Uuid;
+
+use super::schedule::{self, AgentSchedule};
+use super::{Error, Result, calendar};
+use crate::app::App;
+use crate::scheduling;
+use crate::store::agent::{self, Candidate};
+
+/// Most days that one request may ask for, counted from the first to the last.
+pub const MOST_DAYS: i64 = 62;
+/// How far around a time that is taken others are looked for.
+const ALTERNATIVES_WITHIN: TimeDelta = TimeDelta::days(14);
+/// Most alternatives to a time that is taken.
+const ALTERNATIVES: usize = 5;
+
+/// Whom a visitor asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Whoever is next in the queue.
+    Queue,
+    /// This agent.
+    Agent(Uuid),
+}
+
+/// Days, and the zone that says where each begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Days {
+    /// The first.
+    pub from: NaiveDate,
+    /// The last, inclusive.
+    pub to: NaiveDate,
+    /// The visitor's zone.
+    pub zone: Tz,
+}
+
+/// An agent that takes meetings, with its schedule.
+pub(crate) struct Bookable {
+    pub(crate) agent: Candidate,
+    pub(crate) schedule: std::sync::Arc<AgentSchedule>,
+}
+
+/// Every slot that starts within `days`, in order of start, then end; each once, however many agents
+/// could take it.
+///
+/// # Errors
+/// `BAD_USER_INPUT` for days in the wrong order or too many; `NOT_FOUND` for an unknown agent.
+pub async fn slots(app: &App, route: Route, days: Days) -> Result<Vec<TimeRange>> {
+    let window = window(days)?;
+    slots_within(app, route, window).await
+}
+
+/// The slots nearest to `start` that are still free, in order of start; at most five.
+///
+/// # Errors
+/// `NOT_FOUND` for an unknown agent.
+pub async fn alternatives(app: &App, route: Route, start: DateTime<Utc>) -> Result<Vec<TimeRange>> {
+    // An instant near the calendar's ends has nothing around it.
+    let (Some(from), Some(to)) = (
+        start.checked_sub_signed(ALTERNATIVES_WITHIN),
+        start.checked_add_signed(ALTERNATIVES_WITHIN),
+    ) else {
+        return Ok(Vec::new());
+    };
+    let window = TimeRange::new(from, to).map_err(Error::internal)?;
+    let mut free = slots_within(app, route, window).await?;
+    free.dedup_by_key(|slot| slot.start());
+    Ok(scheduling::nearest(free, start, ALTERNATIVES))
+}
+
+async fn slots_within(app: &App, route: Route, window: TimeRange) -> Result<Vec<TimeRange>> {
+    let now = app.now();
+    let bookable = bookable(app, route).await?;
+    if let [only] = bookable.as_slice() {
+        let schedule = &only.schedule;
+        return Ok(scheduling::slots(&schedule.rules, &schedule.busy, window, now));
+    }
+    let mut all = BTreeSet::new();
+    for Bookable { schedule, .. } in &bookable {
+        all.extend(scheduling::slots(&schedule.rules, &schedule.busy, window, now));
+    }
+    Ok(all.into_iter().collect())
+}
+
+/// Who can take meetings on this route, whether or not they are free.
+pub(crate) async fn bookable(app: &App, route: Route) -> Result<Vec<Bookable>> {
+    let only = match route {
+        Route::Queue => None,
+        Route::Agent(id) => Some(id),
+    };
+    let candidates = agent::candidates(&app.db, only).await?;
+    if let (Some(id), true) = (only, candidates.is_empty()) {
+        super::agent::get(app, id).await?;
+    }
+    let mut bookable = Vec::with_capacity(candidates.len());
+    for agent in candidates {
+        let health = calendar::Health::of(&agent);
+        if !health.is_good(app) {
+            continue;
+        }
+        let schedule = schedule::at_revision(app, agent.id, agent.revision).await?;
+        bookable.push(Bookable { agent, schedule });
+    }
+    Ok(bookable)
+}
+
+fn window(days: Days) -> Result<TimeRange> {
+    let count = (days.to - days.from).num_days();
+    if count < 0 {
+        return Err(Error::bad_input("input.to", "input.to must not be before input.from"));
+    }
+    if MOST_DAYS < count {
+        let message = format!("input.to must be at most {MOST_DAYS} days after input.from");
+        return Err(Error::bad_input("input.to", message));
+    }
+    scheduling::day_window(days.from, days.to, days.zone)
+        .ok_or_else(|| Error::bad_input("input.from", "input.from is out of the calendar's range"))
+}

@@ -1,0 +1,203 @@
+//! Bookings: the meetings themselves.
+
+use chrono::{DateTime, Utc};
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{
+    Alias, Expr, ExprTrait, Order, SelectStatement, WindowStatement,
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{JsonOf, run_raw};
+
+/// `status` of a booking that stands.
+pub const CONFIRMED: &str = "CONFIRMED";
+/// `status` of a booking that was called off.
+pub const CANCELLED: &str = "CANCELLED";
+
+/// A row of `bookings`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "bookings")]
+pub struct Model {
+    /// UUID version 7.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// Who is met.
+    pub agent_id: Uuid,
+    /// [`CONFIRMED`] or [`CANCELLED`].
+    pub status: String,
+    /// The meeting's start.
+    pub starts_at: DateTime<Utc>,
+    /// The meeting's end.
+    pub ends_at: DateTime<Utc>,
+    /// The end of the buffer behind it: the database refuses a confirmed booking before this.
+    pub guard_ends_at: DateTime<Utc>,
+    /// The visitor's, IANA name.
+    pub time_zone: String,
+    /// The visitor's, BCP 47.
+    pub locale: String,
+    /// The visitor.
+    pub person: JsonOf<Person>,
+    /// The visitor's company.
+    pub company: Option<JsonOf<Company>>,
+    /// What a search looks at: names, e-mail and company, lower-cased.
+    pub search_text: String,
+    /// The visitor's words.
+    pub notes: Option<String>,
+    /// Whether the calendar is asked for a conference link.
+    pub wants_conference: bool,
+    /// `GOOGLE_MEET` or `MICROSOFT_TEAMS` once there is a link.
+    pub conference_kind: Option<String>,
+    /// Where to join.
+    pub conference_url: Option<String>,
+    /// The iCalendar UID: the same for the life of the booking.
+    pub uid: String,
+    /// iCalendar's SEQUENCE: grows with every change.
+    pub sequence: i32,
+    /// How the entry in the agent's calendar stands: a delivery status.
+    pub event_status: String,
+    /// The entry, as the provider names it.
+    pub event_ref: Option<String>,
+    /// Where the agent can see the entry.
+    pub event_url: Option<String>,
+    /// The last failure.
+    pub event_problem: Option<String>,
+    /// How the newest mail to the visitor stands: a delivery status.
+    pub mail_status: String,
+    /// When it was delivered.
+    pub mail_delivered_at: Option<DateTime<Utc>>,
+    /// The last failure.
+    pub mail_problem: Option<String>,
+    /// The keyed hash of the manage token.
+    pub manage_hash: Vec<u8>,
+    /// When it was booked.
+    pub created_at: DateTime<Utc>,
+    /// When it was called off.
+    pub cancelled_at: Option<DateTime<Utc>>,
+    /// Why, in the words of whoever did.
+    pub cancellation_reason: Option<String>,
+}
+
+/// None: joins are written where they are needed.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// The visitor, as given at booking.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// Where the mail goes.
+    pub email: String,
+    /// Given name.
+    pub first_name: Option<String>,
+    /// Family name.
+    pub last_name: Option<String>,
+    /// As typed.
+    pub phone: Option<String>,
+    /// As typed.
+    pub job_title: Option<String>,
+    /// Anything else, in the order given.
+    pub attributes: Vec<Attribute>,
+}
+
+impl Person {
+    /// Both names, or the e-mail address where there is neither.
+    pub fn display_name(&self) -> String {
+        let names: Vec<&str> =
+            [&self.first_name, &self.last_name].into_iter().flatten().map(String::as_str).collect();
+        if names.is_empty() { self.email.clone() } else { names.join(" ") }
+    }
+}
+
+/// The visitor's company, as given at booking.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Company {
+    /// As typed.
+    pub name: Option<String>,
+    /// As typed.
+    pub domain: Option<String>,
+    /// As typed.
+    pub industry: Option<String>,
+    /// As typed.
+    pub country: Option<String>,
+    /// Anything else, in the order given.
+    pub attributes: Vec<Attribute>,
+}
+
+/// A named value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attribute {
+    /// Its name, unique among its siblings.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// The IDs of the first `limit + 1` bookings of each agent that meet `condition`, in order of start
+/// from either end.
+pub fn first_of_each(
+    agents: &[Uuid],
+    condition: sea_orm::Condition,
+    from_end: bool,
+    limit: u64,
+) -> SelectStatement {
+    let order = if from_end { Order::Desc } else { Order::Asc };
+    let place = Alias::new("place");
+    let mut window = WindowStatement::partition_by(Column::AgentId);
+    window.order_by(Column::StartsAt, order.clone()).order_by(Column::Id, order);
+    let numbered = SelectStatement::new()
+        .column(Column::Id)
+        .expr_window_as(Expr::cust("ROW_NUMBER()"), window, place.clone())
+        .from(Entity)
+        .and_where(Column::AgentId.is_in(agents.iter().copied()))
+        .cond_where(condition)
+        .to_owned();
+    let most = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
+    SelectStatement::new()
+        .column(Column::Id)
+        .from_subquery(numbered, Alias::new("numbered"))
+        .and_where(Expr::col(place).lte(most))
+        .to_owned()
+}
+
+/// Whether `uid` is that of one of the agent's bookings, live or not.
+///
+/// # Errors
+/// The database's own.
+pub async fn is_ours<C: ConnectionTrait>(db: &C, agent: Uuid, uid: &str) -> Result<bool, DbErr> {
+    let select = Entity::find().filter(Column::Uid.eq(uid)).filter(Column::AgentId.eq(agent));
+    Ok(select.one(db).await?.is_some())
+}
+
+/// Gives the agent's meetings ahead of `now` the guard that a new buffer asks for: as long as the
+/// buffer, but never past the next meeting, which was booked under the old one.
+///
+/// # Errors
+/// The database's own.
+pub async fn set_guards<C: ConnectionTrait>(
+    db: &C,
+    agent: Uuid,
+    buffer: chrono::TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    use sea_orm::{QueryOrder, QuerySelect};
+    // Guards reach past the end by at most 240 minutes, so what ended a day ago is past caring.
+    let rows: Vec<(Uuid, DateTime<Utc>, DateTime<Utc>)> = Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::StartsAt, Column::EndsAt])
+        .filter(Column::AgentId.eq(agent))
+        .filter(Column::Status.eq(CONFIRMED))
+        .filter(Column::EndsAt.gt(now - chrono::TimeDelta::days(1)))
+        .order_by_asc(Column::StartsAt)
+        .into_tuple()
+        .all(db)
+        .await?;
+    for (index, (id, _, end)) in rows.iter().enumerate() {
+        let wanted = *end + buffer;
+        let guard = rows.get(index + 1).map_or(wanted, |(_, next, _)| Ord::min(wanted, *next));
+        let sql = "UPDATE bookings SET guard_ends_at = ? WHERE id = ?";
+        run_raw(db, sql, [guard.into(), (*id).into()]).await?;
+    }
+    Ok(())
+}

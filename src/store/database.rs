@@ -1,0 +1,122 @@
+//! Opening a database, transactions, and the errors that mean something.
+
+use std::time::Duration;
+
+use sea_orm::sea_query::{LikeExpr, Value};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    DbErr, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+};
+use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+
+/// How long a writer waits for another on SQLite, which lets one write at a time.
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Opens the database at `url` (`sqlite://FILE` or `postgres://…`) with at most `connections`.
+///
+/// SQLite runs in WAL mode with `synchronous = FULL`: a commit that was answered survives a
+/// power cut, as it does on PostgreSQL.
+///
+/// # Errors
+/// Where it can't be reached or opened.
+pub async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(Duration::from_secs(30))
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .create_if_missing(true)
+                .foreign_keys(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(SQLITE_BUSY_TIMEOUT)
+        });
+    Database::connect(options).await
+}
+
+/// Begins a transaction that will write. On SQLite it takes the writer's place at once, since a
+/// reader that turns writer is refused where another wrote in between.
+///
+/// # Errors
+/// Where the database can't be reached, or its writer's place is not free in time.
+pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    db.begin_with_options(TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..Default::default()
+    })
+    .await
+}
+
+/// A statement written once for both databases: `?` stands for each value in turn.
+pub fn statement(backend: DbBackend, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+    if backend != DbBackend::Postgres {
+        return Statement::from_sql_and_values(backend, sql, values);
+    }
+    let mut numbered = String::with_capacity(sql.len() + 16);
+    let mut count = 0;
+    for part in sql.split_inclusive('?') {
+        match part.strip_suffix('?') {
+            Some(before) => {
+                count += 1;
+                numbered.push_str(before);
+                numbered.push_str(&format!("${count}"));
+            }
+            None => numbered.push_str(part),
+        }
+    }
+    Statement::from_sql_and_values(backend, numbered, values)
+}
+
+/// Runs such a statement and says how many rows it changed.
+///
+/// # Errors
+/// The database's own.
+pub async fn run_raw<C: ConnectionTrait>(
+    db: &C,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<u64, DbErr> {
+    let done = db.execute_raw(statement(db.get_database_backend(), sql, values)).await?;
+    Ok(done.rows_affected())
+}
+
+/// The pattern that finds `search` anywhere in lower-cased text.
+pub fn like(search: &str) -> LikeExpr {
+    let mut pattern = String::from("%");
+    for c in search.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    LikeExpr::new(pattern).escape('\\')
+}
+
+/// Whether `error` is the guard against overlapping bookings: PostgreSQL's exclusion constraint
+/// (SQLSTATE 23P01) or SQLite's trigger.
+pub fn is_guard_violation(error: &DbErr) -> bool {
+    let Some(error) = database_error(error) else { return false };
+    match error.code().as_deref() {
+        Some("23P01") => error.constraint() == Some("bookings_never_overlap"),
+        Some("1811") => error.message() == "bookings_never_overlap",
+        _ => false,
+    }
+}
+
+/// Whether `error` says that a unique key is taken.
+pub fn is_unique_violation(error: &DbErr) -> bool {
+    database_error(error).is_some_and(|error| error.is_unique_violation())
+}
+
+fn database_error(error: &DbErr) -> Option<&(dyn sqlx::error::DatabaseError + 'static)> {
+    match error {
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            error.as_database_error()
+        }
+        _ => None,
+    }
+}

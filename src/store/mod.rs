@@ -1,0 +1,22 @@
+//! What the database holds: the records, and queries as plain functions.
+//!
+//! Every function takes a connection or a transaction, so the caller decides what is one step.
+
+pub mod agent;
+pub mod booking;
+pub mod builtin_calendar;
+pub mod busy;
+pub mod calendar;
+pub mod credential;
+mod database;
+pub mod date_override;
+pub mod idempotency;
+mod json;
+pub mod mail_quota;
+pub mod outbox;
+pub mod page;
+
+pub use database::{
+    begin, connect, is_guard_violation, is_unique_violation, like, run_raw, statement,
+};
+pub use json::JsonOf;

@@ -1,0 +1,309 @@
+//! The outbox: what a booking causes, written in its own transaction and delivered afterwards.
+//!
+//! Rows of one booking and kind form a stream: a later version is not claimed before the earlier
+//! one has ended, so the visitor reads what happened in the order in which it did.
+
+use chrono::{DateTime, Utc};
+use sea_orm::entity::prelude::*;
+use sea_orm::{DbBackend, FromQueryResult, QueryOrder, Set};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{JsonOf, run_raw, statement};
+
+/// `state` of a row that is still to be delivered.
+pub const PENDING: &str = "PENDING";
+/// `state` of a row that was delivered.
+pub const DONE: &str = "DONE";
+/// `state` of a row that was given up.
+pub const FAILED: &str = "FAILED";
+
+/// What is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Kind {
+    /// The entry in the agent's calendar.
+    CalendarEvent,
+    /// The confirmation, update or cancellation that the visitor receives.
+    VisitorMail,
+    /// The same news for the agent.
+    AgentMail,
+    /// Word to the agent that one of the others was given up.
+    FailureMail,
+}
+
+impl Kind {
+    /// As kept in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CalendarEvent => "CALENDAR_EVENT",
+            Self::VisitorMail => "VISITOR_MAIL",
+            Self::AgentMail => "AGENT_MAIL",
+            Self::FailureMail => "FAILURE_MAIL",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::CalendarEvent, Self::VisitorMail, Self::AgentMail, Self::FailureMail]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+    }
+}
+
+/// What happened to the booking, as of the version that a row delivers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payload {
+    /// What the delivery tells of.
+    pub change: Change,
+    /// The meeting's start after it.
+    pub starts_at: DateTime<Utc>,
+    /// The meeting's end after it.
+    pub ends_at: DateTime<Utc>,
+    /// For a move or a cancellation, why; for word of a failure, what failed.
+    pub reason: Option<String>,
+    /// For a move, the start before it.
+    pub moved_from: Option<DateTime<Utc>>,
+}
+
+/// What happened to a booking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Change {
+    /// It was made.
+    Booked,
+    /// It was moved.
+    Rescheduled,
+    /// Its conference link came after the confirmation was sent.
+    ConferenceAdded,
+    /// It was called off.
+    Cancelled,
+}
+
+/// A row of `outbox`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "outbox")]
+pub struct Model {
+    /// UUID version 7.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// A [`Kind`].
+    pub kind: String,
+    /// What it is about.
+    pub booking_id: Uuid,
+    /// Whose booking it is.
+    pub agent_id: Uuid,
+    /// The booking's sequence that it delivers.
+    pub version: i32,
+    /// What to say.
+    pub payload: JsonOf<Payload>,
+    /// No two rows do the same.
+    pub dedup_key: String,
+    /// [`PENDING`], [`DONE`] or [`FAILED`].
+    pub state: String,
+    /// Not before this.
+    pub run_at: DateTime<Utc>,
+    /// Who is at it.
+    pub lease_id: Option<Uuid>,
+    /// Until when nobody else may be.
+    pub lease_until: Option<DateTime<Utc>>,
+    /// How often it was begun.
+    pub attempts: i32,
+    /// When to stop trying.
+    pub give_up_at: DateTime<Utc>,
+    /// Why the last try failed.
+    pub last_error: Option<String>,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+    /// When it was delivered or given up.
+    pub done_at: Option<DateTime<Utc>>,
+}
+
+/// None: joins are written where they are needed.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// A row to write.
+#[derive(Clone, Debug)]
+pub struct New {
+    /// UUID version 7.
+    pub id: Uuid,
+    /// What is delivered.
+    pub kind: Kind,
+    /// What it is about.
+    pub booking_id: Uuid,
+    /// Whose booking it is.
+    pub agent_id: Uuid,
+    /// The booking's sequence that it delivers.
+    pub version: i32,
+    /// What to say.
+    pub payload: Payload,
+    /// Not before this.
+    pub run_at: DateTime<Utc>,
+    /// When to stop trying.
+    pub give_up_at: DateTime<Utc>,
+    /// When it is written.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Writes rows, in the caller's transaction, in one statement. A row whose deduplication key
+/// (kind, booking, version) is there already stays as it is.
+///
+/// # Errors
+/// The database's own.
+pub async fn put<C: ConnectionTrait>(db: &C, rows: Vec<New>) -> Result<(), DbErr> {
+    let rows = rows.into_iter().map(|new| ActiveModel {
+        id: Set(new.id),
+        kind: Set(new.kind.as_str().to_owned()),
+        booking_id: Set(new.booking_id),
+        agent_id: Set(new.agent_id),
+        version: Set(new.version),
+        payload: Set(JsonOf(new.payload)),
+        dedup_key: Set(format!("{}/{}/{}", new.kind.as_str(), new.booking_id, new.version)),
+        state: Set(PENDING.to_owned()),
+        run_at: Set(new.run_at),
+        lease_id: Set(None),
+        lease_until: Set(None),
+        attempts: Set(0),
+        give_up_at: Set(new.give_up_at),
+        last_error: Set(None),
+        created_at: Set(new.created_at),
+        done_at: Set(None),
+    });
+    let on_conflict = sea_orm::sea_query::OnConflict::column(Column::DedupKey)
+        .do_nothing()
+        .to_owned();
+    Entity::insert_many(rows).on_conflict(on_conflict).exec_without_returning(db).await?;
+    Ok(())
+}
+
+/// Claims up to `limit` rows that are due, for whoever holds `lease`, until `lease_until`. One
+/// statement that names the lease in its own predicate: a row is claimed by one worker at a time.
+///
+/// # Errors
+/// The database's own.
+pub async fn claim<C: ConnectionTrait>(
+    db: &C,
+    lease: Uuid,
+    now: DateTime<Utc>,
+    lease_until: DateTime<Utc>,
+    limit: u32,
+) -> Result<Vec<Model>, DbErr> {
+    let backend = db.get_database_backend();
+    let lock = if backend == DbBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
+    let sql = format!(
+        "UPDATE outbox SET lease_id = ?, lease_until = ?, attempts = attempts + 1 \
+         WHERE id IN (SELECT o.id FROM outbox o \
+            WHERE o.state = 'PENDING' AND o.run_at <= ? \
+            AND (o.lease_until IS NULL OR o.lease_until <= ?) \
+            AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.booking_id = o.booking_id \
+                AND e.kind = o.kind AND e.version < o.version AND e.state = 'PENDING') \
+            ORDER BY o.run_at LIMIT {limit} {lock}) \
+         AND state = 'PENDING' AND (lease_until IS NULL OR lease_until <= ?) RETURNING *"
+    );
+    let values = [lease.into(), lease_until.into(), now.into(), now.into(), now.into()];
+    let rows = db.query_all_raw(statement(backend, &sql, values)).await?;
+    rows.iter().map(|row| Model::from_query_result(row, "")).collect()
+}
+
+/// Marks a row as delivered. False where the lease was lost to another worker meanwhile.
+///
+/// # Errors
+/// The database's own.
+pub async fn finish<C: ConnectionTrait>(
+    db: &C,
+    id: Uuid,
+    lease: Uuid,
+    now: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    let sql = "UPDATE outbox SET state = 'DONE', lease_id = NULL, lease_until = NULL, \
+        last_error = NULL, done_at = ? WHERE id = ? AND lease_id = ? AND state = 'PENDING'";
+    Ok(run_raw(db, sql, [now.into(), id.into(), lease.into()]).await? == 1)
+}
+
+/// Puts a row back, to be tried again at `run_at`. False where the lease was lost.
+///
+/// # Errors
+/// The database's own.
+pub async fn put_back<C: ConnectionTrait>(
+    db: &C,
+    id: Uuid,
+    lease: Uuid,
+    run_at: DateTime<Utc>,
+    error: Option<&str>,
+) -> Result<bool, DbErr> {
+    let sql = "UPDATE outbox SET lease_id = NULL, lease_until = NULL, run_at = ?, last_error = ? \
+        WHERE id = ? AND lease_id = ? AND state = 'PENDING'";
+    let values = [run_at.into(), error.into(), id.into(), lease.into()];
+    Ok(run_raw(db, sql, values).await? == 1)
+}
+
+/// Gives a row up. False where the lease was lost.
+///
+/// # Errors
+/// The database's own.
+pub async fn give_up<C: ConnectionTrait>(
+    db: &C,
+    id: Uuid,
+    lease: Uuid,
+    now: DateTime<Utc>,
+    error: &str,
+) -> Result<bool, DbErr> {
+    let sql = "UPDATE outbox SET state = 'FAILED', lease_id = NULL, lease_until = NULL, \
+        done_at = ?, last_error = ? WHERE id = ? AND lease_id = ? AND state = 'PENDING'";
+    let values = [now.into(), error.into(), id.into(), lease.into()];
+    Ok(run_raw(db, sql, values).await? == 1)
+}
+
+/// Queues a row that was given up once more. False where it is not one of those.
+///
+/// # Errors
+/// The database's own.
+pub async fn retry<C: ConnectionTrait>(
+    db: &C,
+    id: Uuid,
+    now: DateTime<Utc>,
+    give_up_at: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    let sql = "UPDATE outbox SET state = 'PENDING', run_at = ?, give_up_at = ?, attempts = 0, \
+        done_at = NULL WHERE id = ? AND state = 'FAILED'";
+    Ok(run_raw(db, sql, [now.into(), give_up_at.into(), id.into()]).await? == 1)
+}
+
+/// Lets the mails of a booking that wait for its conference link go now.
+///
+/// # Errors
+/// The database's own.
+pub async fn release_mails<C: ConnectionTrait>(
+    db: &C,
+    booking: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let sql = "UPDATE outbox SET run_at = ? WHERE booking_id = ? AND kind IN \
+        ('VISITOR_MAIL', 'AGENT_MAIL') AND state = 'PENDING' AND run_at > ? AND attempts = 0";
+    run_raw(db, sql, [now.into(), booking.into(), now.into()]).await?;
+    Ok(())
+}
+
+/// When the next row is due, if any is pending.
+///
+/// # Errors
+/// The database's own.
+pub async fn next_due<C: ConnectionTrait>(db: &C) -> Result<Option<DateTime<Utc>>, DbErr> {
+    let next = Entity::find()
+        .filter(Column::State.eq(PENDING))
+        .order_by_asc(Column::RunAt)
+        .one(db)
+        .await?;
+    Ok(next.map(|row| row.lease_until.map_or(row.run_at, |lease| lease.max(row.run_at))))
+}
+
+/// Forgets rows that were delivered before `before`.
+///
+/// # Errors
+/// The database's own.
+pub async fn forget<C: ConnectionTrait>(db: &C, before: DateTime<Utc>) -> Result<u64, DbErr> {
+    run_raw(db, "DELETE FROM outbox WHERE state = 'DONE' AND done_at < ?", [before.into()]).await
+}
