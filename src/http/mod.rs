@@ -123,9 +123,9 @@ pub fn router<E: Executor, I: Identify>(http: Http<E, I>) -> Result<Router, Inva
     let Http { schema, identify, readiness, metrics, config, shutdown } = http;
     let cors = cors(&config.cors_origins)?;
     let endpoint = Arc::new(Endpoint {
+        documents: Documents::new(&config.limits, &schema),
         schema,
         identify,
-        documents: Documents::new(&config.limits),
         limits: config.limits,
         limiter: config.rate_limit.map(Limiter::new),
         trusted_proxies: config.trusted_proxies,

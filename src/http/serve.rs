@@ -12,9 +12,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-/// How long a connection may take to send its headers: a slow sender holds a connection, so this
-/// bounds how cheaply connections are held.
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+/// How long a connection may take to send its headers, which includes waiting between requests. It
+/// bounds how cheaply connections are held, and is above the 60 s for which the usual proxies keep
+/// theirs, so that they never use one that is just being closed.
+const HEADERS_WITHIN: Duration = Duration::from_secs(75);
 
 /// How long what is under way may take to finish once the server stops.
 const DRAIN_WITHIN: Duration = Duration::from_secs(10);
