@@ -32,6 +32,7 @@ pub(crate) async fn handle<E: Executor, I: Identify>(
         tracing::info_span!("graphql", method = %request.method(), status = tracing::field::Empty);
     let response = answer(&endpoint, request).instrument(span.clone()).await;
     span.record("status", response.status().as_u16());
+    tracing::debug!(parent: &span, "answered");
     response
 }
 

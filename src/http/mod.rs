@@ -7,7 +7,7 @@
 //! | `GET /healthz`, `GET /readyz` | the process; what it depends on |
 //! | `GET /metrics` | Prometheus, on the same listener: keep it from the outside in the proxy |
 //!
-//! [`graphql`] tells transports apart; each ends in [`endpoint`], where an operation is counted
+//! `graphql` tells transports apart; each ends in `endpoint`, where an operation is counted
 //! against [`Limits`], identified and executed. The schema is a parameter, so this module knows
 //! nothing of what is served.
 //!

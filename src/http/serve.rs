@@ -92,3 +92,37 @@ fn spawn_connection(
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::http::testing::{config, start};
+
+    #[tokio::test]
+    async fn a_request_under_way_is_answered_before_the_server_ends() {
+        let server = start(config()).await;
+        let mut idle = TcpStream::connect(server.address).await.unwrap();
+        let mut busy = TcpStream::connect(server.address).await.unwrap();
+        let body = br#"{"query":"{hello}"}"#;
+        let head = format!(
+            "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+             expect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        busy.write_all(head.as_bytes()).await.unwrap();
+        // The server asks for the body, so the request has reached the endpoint.
+        let mut go_on = [0; 25];
+        busy.read_exact(&mut go_on).await.unwrap();
+        assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+
+        server.shutdown.token.cancel();
+        assert_eq!(idle.read(&mut [0]).await.unwrap(), 0, "an idle connection is closed");
+        busy.write_all(body).await.unwrap();
+        let mut answer = String::new();
+        busy.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with(r#"{"data":{"hello":"world"}}"#), "{answer}");
+        server.task.await.unwrap().unwrap();
+    }
+}

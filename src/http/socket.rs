@@ -18,12 +18,12 @@ use futures_util::{
     FutureExt, StreamExt,
     stream::{self, BoxStream, SelectAll},
 };
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use self::protocol::{ClientMessage, End, ServerMessage};
 use super::{
-    endpoint::Endpoint,
+    endpoint::{Endpoint, timeout_error},
     errors::{LIMIT_EXCEEDED, coded},
     identity::{Credentials, Identify, bearer_of},
     request::Params,
@@ -170,8 +170,7 @@ impl<E: Executor, I: Identify> Session<E, I> {
             self.token = Some(bearer_of(&value).ok_or_else(End::unauthorized)?.to_owned());
         }
         let credentials = Credentials { bearer: self.token.as_deref(), client: self.client };
-        let identified =
-            tokio::time::timeout_at(self.endpoint.deadline(), self.endpoint.identify(credentials));
+        let identified = timeout_at(self.endpoint.deadline(), self.endpoint.identify(credentials));
         match identified.await {
             Ok(Ok(_)) => {}
             Ok(Err(refusal)) if refusal.status == StatusCode::UNAUTHORIZED => {
@@ -214,9 +213,11 @@ impl<E: Executor, I: Identify> Session<E, I> {
         let begin = async move {
             let deadline = endpoint.deadline();
             let credentials = Credentials { bearer: token.as_deref(), client };
-            let identity = match endpoint.identify(credentials).await {
-                Ok(identity) => identity,
-                Err(refusal) => return stream::iter([Step::Refused(*refusal.error)]).boxed(),
+            let refused = |error| stream::iter([Step::Refused(error)]).boxed();
+            let identity = match timeout_at(deadline, endpoint.identify(credentials)).await {
+                Ok(Ok(identity)) => identity,
+                Ok(Err(refusal)) => return refused(*refusal.error),
+                Err(_) => return refused(timeout_error(&endpoint.limits)),
             };
             match endpoint.prepare(params) {
                 Ok(operation) => endpoint
