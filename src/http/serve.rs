@@ -119,6 +119,7 @@ mod tests {
 
         server.shutdown.token.cancel();
         assert_eq!(idle.read(&mut [0]).await.unwrap(), 0, "an idle connection is closed");
+        assert!(!server.task.is_finished(), "a request is still under way");
         busy.write_all(body).await.unwrap();
         let mut answer = String::new();
         busy.read_to_string(&mut answer).await.unwrap();

@@ -38,18 +38,13 @@ const SEND_WITHIN: Duration = Duration::from_secs(10);
 /// How long the client may take to answer a close frame.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
-/// What an operation's stream yields; the number tells it from an earlier one of the same ID.
-type Event = (u64, String, Step);
+/// What an operation's stream yields, with the operation's ID.
+type Event = (String, Step);
 
 enum Step {
     Reply(Box<Reply>),
     Refused(ServerError),
     Done,
-}
-
-struct Running {
-    number: u64,
-    stop: CancellationToken,
 }
 
 struct Session<E, I> {
@@ -59,9 +54,10 @@ struct Session<E, I> {
     /// From the handshake's header, then from `connection_init`, which wins.
     token: Option<String>,
     acknowledged: bool,
-    operations: HashMap<String, Running>,
+    /// What ends each running operation. A stream that was ended yields nothing more, so its ID can
+    /// be used again at once.
+    operations: HashMap<String, CancellationToken>,
     events: SelectAll<BoxStream<'static, Event>>,
-    started: u64,
     /// Whether anything came since the last sign of life was sent.
     heard: bool,
 }
@@ -81,7 +77,6 @@ impl<E: Executor, I: Identify> Session<E, I> {
             acknowledged: false,
             operations: HashMap::new(),
             events: SelectAll::new(),
-            started: 0,
             heard: true,
         }
     }
@@ -153,9 +148,7 @@ impl<E: Executor, I: Identify> Session<E, I> {
             ClientMessage::Pong {} => Ok(()),
             ClientMessage::Subscribe { id, payload } => self.subscribe(id, payload).await,
             ClientMessage::Complete { id } => {
-                if let Some(running) = self.operations.remove(&id) {
-                    running.stop.cancel();
-                }
+                self.stop(&id);
                 Ok(())
             }
         }
@@ -196,13 +189,11 @@ impl<E: Executor, I: Identify> Session<E, I> {
             let error = coded(ServerError::new(message, None), LIMIT_EXCEEDED);
             return self.say(&ServerMessage::Error { id: &id, payload: &[error] }).await;
         }
-        self.started += 1;
-        let running = Running { number: self.started, stop: CancellationToken::new() };
-        let stopped = running.stop.clone().cancelled_owned();
-        let (number, name) = (running.number, id.clone());
-        let steps = self.steps(params).take_until(stopped);
-        self.events.push(steps.map(move |step| (number, name.clone(), step)).boxed());
-        self.operations.insert(id, running);
+        let stop = CancellationToken::new();
+        let steps = self.steps(params).take_until(stop.clone().cancelled_owned());
+        let name = id.clone();
+        self.events.push(steps.map(move |step| (name.clone(), step)).boxed());
+        self.operations.insert(id, stop);
         Ok(())
     }
 
@@ -230,11 +221,7 @@ impl<E: Executor, I: Identify> Session<E, I> {
         begin.flatten_stream().chain(stream::iter([Step::Done])).boxed()
     }
 
-    async fn emit(&mut self, (number, id, step): Event) -> Result<(), End> {
-        // Completed by the client, or the ID belongs to a later operation.
-        if self.operations.get(&id).is_none_or(|running| running.number != number) {
-            return Ok(());
-        }
+    async fn emit(&mut self, (id, step): Event) -> Result<(), End> {
         match step {
             Step::Reply(reply) if !reply.is_request_error() => {
                 self.say(&ServerMessage::Next { id: &id, payload: &reply }).await
@@ -248,10 +235,14 @@ impl<E: Executor, I: Identify> Session<E, I> {
         }
     }
 
-    async fn fail(&mut self, id: &str, errors: &[ServerError]) -> Result<(), End> {
-        if let Some(running) = self.operations.remove(id) {
-            running.stop.cancel();
+    fn stop(&mut self, id: &str) {
+        if let Some(stop) = self.operations.remove(id) {
+            stop.cancel();
         }
+    }
+
+    async fn fail(&mut self, id: &str, errors: &[ServerError]) -> Result<(), End> {
+        self.stop(id);
         self.say(&ServerMessage::Error { id, payload: errors }).await
     }
 
