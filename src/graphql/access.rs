@@ -199,7 +199,7 @@ impl Viewer {
     }
 
     /// What the API key was made for; null for other callers.
-    async fn keyName(&self) -> Option<&str> {
+    async fn key_name(&self) -> Option<&str> {
         match &self.0 {
             Caller::Key { name, .. } => Some(name),
             _ => None,
