@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod ids;
+pub mod jobs;
 pub mod mail;
 pub mod scheduling;
 pub mod secrets;
