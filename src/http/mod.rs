@@ -7,7 +7,7 @@
 //! | `GET /healthz`, `GET /readyz` | the process; what it depends on |
 //! | `GET /metrics` | Prometheus, on the same listener: keep it from the outside in the proxy |
 //!
-//! [`graphql`] tells transports apart; each ends in [`endpoint`], where an operation is counted
+//! `graphql` tells transports apart; each ends in `endpoint`, where an operation is counted
 //! against [`Limits`], identified and executed. The schema is a parameter, so this module knows
 //! nothing of what is served.
 //!
@@ -123,9 +123,9 @@ pub fn router<E: Executor, I: Identify>(http: Http<E, I>) -> Result<Router, Inva
     let Http { schema, identify, readiness, metrics, config, shutdown } = http;
     let cors = cors(&config.cors_origins)?;
     let endpoint = Arc::new(Endpoint {
+        documents: Documents::new(&config.limits, &schema),
         schema,
         identify,
-        documents: Documents::new(&config.limits),
         limits: config.limits,
         limiter: config.rate_limit.map(Limiter::new),
         trusted_proxies: config.trusted_proxies,

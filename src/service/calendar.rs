@@ -23,6 +23,16 @@ pub const CONNECTED: &str = "CONNECTED";
 /// `status` of a calendar that its agent has to connect again.
 pub const REAUTHENTICATION_REQUIRED: &str = "REAUTHENTICATION_REQUIRED";
 
+/// `status` of a calendar that the agent must connect again.
+pub const REAUTHENTICATION_REQUIRED: &str = "REAUTHENTICATION_REQUIRED";
+/// `status` of a calendar that could not be read for too long.
+pub const UNREACHABLE: &str = "UNREACHABLE";
+
+/// `conference_kind` of a Google Meet link.
+pub const GOOGLE_MEET: &str = "GOOGLE_MEET";
+/// `conference_kind` of a Microsoft Teams link.
+pub const MICROSOFT_TEAMS: &str = "MICROSOFT_TEAMS";
+
 /// What decides whether a calendar can be trusted to say when its agent is free.
 #[derive(Clone, Copy, Debug)]
 pub struct Health<'a> {
@@ -134,6 +144,26 @@ pub async fn connect(
         Ok(())
     })
     .await
+}
+
+/// Begins to connect a calendar through its provider's own pages. No provider of this build connects
+/// that way, so every call says which way the named one takes.
+///
+/// # Errors
+/// `NOT_FOUND`; `BAD_USER_INPUT`.
+pub async fn start_authorization(
+    app: &App,
+    agent_id: Uuid,
+    provider_id: &str,
+    _return_url: Option<String>,
+) -> Result<url::Url> {
+    let about = provider(app, provider_id)?.about();
+    super::agent::get(app, agent_id).await?;
+    let message = match about.connect_with {
+        ConnectMethod::OAuth2 => format!("{} is not set up on this server", about.name),
+        _ => format!("{} connects through connectCalendar", about.name),
+    };
+    Err(Error::bad_input("input.providerId", message))
 }
 
 /// Disconnects the agent's calendar: out of the queue until another is connected.

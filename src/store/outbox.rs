@@ -13,6 +13,8 @@ use super::{JsonOf, run_raw, statement};
 
 /// `state` of a row that is still to be delivered.
 pub const PENDING: &str = "PENDING";
+/// How a booking says that a delivery is there.
+pub const DELIVERED: &str = "DELIVERED";
 /// `state` of a row that was delivered.
 pub const DONE: &str = "DONE";
 /// `state` of a row that was given up.
