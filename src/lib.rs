@@ -10,6 +10,7 @@ pub mod config;
 pub mod graphql;
 pub mod http;
 pub mod ids;
+pub mod jobs;
 pub mod mail;
 pub mod scheduling;
 pub mod secrets;

@@ -20,6 +20,8 @@ use crate::store::{self, JsonOf, agent, busy, calendar};
 
 /// `status` of a calendar that can be read.
 pub const CONNECTED: &str = "CONNECTED";
+/// `status` of a calendar that its agent has to connect again.
+pub const REAUTHENTICATION_REQUIRED: &str = "REAUTHENTICATION_REQUIRED";
 
 /// `status` of a calendar that the agent must connect again.
 pub const REAUTHENTICATION_REQUIRED: &str = "REAUTHENTICATION_REQUIRED";
@@ -204,6 +206,28 @@ pub fn open(app: &App, calendar: &calendar::Model) -> Result<Connection> {
     let secret = String::from_utf8(plain).map_err(Error::internal)?;
     let owner = calendar.agent_id.to_string();
     Ok(Connection::new(owner, calendar.calendar_ref.clone(), secret.into()))
+}
+
+/// Notes that a calendar can't be used as it is, and why, in words for its agent. One that was
+/// replaced or noted so meanwhile is left as it is.
+///
+/// # Errors
+/// `NOT_FOUND` where there is no such agent.
+pub(crate) async fn mark(
+    app: &App,
+    connection: &calendar::Model,
+    status: &str,
+    problem: &str,
+) -> Result<()> {
+    super::agent::locked(app, connection.agent_id, async |transaction, _, _| {
+        let sql = "UPDATE calendar_connections SET status = ?, problem = ? \
+            WHERE id = ? AND status <> ?";
+        let values = [status.into(), problem.into(), connection.id.into(), status.into()];
+        store::run_raw(transaction, sql, values).await?;
+        Ok(())
+    })
+    .await?;
+    Ok(())
 }
 
 /// Whether the provider's events live in our own database.
