@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use chrono::{DateTime, Datelike, NaiveDate, TimeDelta};
+use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::blocks::{DayBlocks, TimeBlock, WeeklyBlocks, day_index};
 use super::micros;
-use super::wall_clock::block_end_micros;
+use super::wall_clock::{LocalDay, local_days};
 
 /// The furthest that any zone has been from UTC, rounded up: 15:56 in Manila, until 1844.
 const MAX_OFFSET: TimeDelta = TimeDelta::hours(16);
@@ -42,40 +42,38 @@ impl Blocks<'_> {
             return spans;
         }
         let days = self.weekly.ranges();
-        for date in dates_meeting(range) {
-            match self.overrides.get(&date) {
-                Some(day) => {
-                    spans.extend(day.as_slice().iter().filter_map(|b| self.span(date, *b)))
-                }
-                None => {
-                    let day = &self.weekly.as_slice()[days[day_index(date.weekday())].clone()];
-                    spans.extend(day.iter().filter_map(|weekly| self.span(date, weekly.block)));
-                }
+        let (first, last) = dates_meeting(range);
+        for day in local_days(self.zone, first, last) {
+            if let Some(blocks) = self.overrides.get(&day.date) {
+                spans.extend(blocks.as_slice().iter().filter_map(|block| span(day, *block)));
+            } else {
+                let blocks = &self.weekly.as_slice()[days[day_index(day.date.weekday())].clone()];
+                spans.extend(blocks.iter().filter_map(|weekly| span(day, weekly.block)));
             }
         }
         join_stretches(&mut spans);
         spans
     }
-
-    /// The block in real time; `None` where a change of the clock leaves nothing of it, and past
-    /// the calendar's ends.
-    fn span(self, date: NaiveDate, block: TimeBlock) -> Option<Span> {
-        let start = block_end_micros(self.zone, date, block.start())?;
-        let end = block_end_micros(self.zone, date, block.end())?;
-        (start < end).then_some(Span { start, end, stretch_end: end })
-    }
 }
 
-/// Every date whose wall-clock time can lie in the range, whatever the zone.
-fn dates_meeting(range: Range<i64>) -> impl Iterator<Item = NaiveDate> {
+/// The block in real time; `None` where a change of the clock leaves nothing of it, and past the
+/// calendar's ends.
+fn span(day: LocalDay, block: TimeBlock) -> Option<Span> {
+    let start = day.micros(block.start())?;
+    let end = day.micros(block.end())?;
+    (start < end).then_some(Span { start, end, stretch_end: end })
+}
+
+/// The first and the last date whose wall-clock time can lie in the range, whatever the zone.
+fn dates_meeting(range: Range<i64>) -> (NaiveDate, NaiveDate) {
     let date_of = |micros: i64, shift: TimeDelta| {
-        let instant = micros::instant(micros).unwrap_or(DateTime::<chrono::Utc>::MAX_UTC);
+        let instant = micros::instant(micros).unwrap_or(DateTime::<Utc>::MAX_UTC);
         instant.checked_add_signed(shift).map(|shifted| shifted.date_naive())
     };
     // A date lasts until its next midnight in the westernmost zone, hence the day more.
-    let first = date_of(range.start, -MAX_OFFSET - TimeDelta::days(1)).unwrap_or(NaiveDate::MIN);
-    let last = date_of(range.end, MAX_OFFSET).unwrap_or(NaiveDate::MAX);
-    first.iter_days().take_while(move |date| *date <= last)
+    let first = date_of(range.start, -MAX_OFFSET - TimeDelta::days(1));
+    let last = date_of(range.end, MAX_OFFSET);
+    (first.unwrap_or(NaiveDate::MIN), last.unwrap_or(NaiveDate::MAX))
 }
 
 /// Sorts by start and finds the stretches.

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::busy::BusyTimes;
 use super::micros;
-use super::slots::{Schedule, slots};
+use super::slots::{Lengths, Schedule, slots};
 
 /// Why a start is not offered. It explains; the decision is that of [`slots`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -74,8 +74,9 @@ fn reason(schedule: &Schedule, start: DateTime<Utc>, now: DateTime<Utc>) -> NotO
 
 /// Whether a meeting at `start` would lie within one stretch of availability.
 fn fits_a_stretch(schedule: &Schedule, start: DateTime<Utc>) -> bool {
+    let Some(lengths) = Lengths::of(schedule) else { return false };
     let start = micros::floor(start);
-    let Some(end) = start.checked_add(micros::length(schedule.duration)) else { return false };
+    let end = start.saturating_add(lengths.duration);
     let spans = schedule.blocks().spans(start..end);
     spans.iter().any(|span| span.start <= start && start < span.end && end <= span.stretch_end)
 }

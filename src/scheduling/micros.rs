@@ -4,7 +4,7 @@
 //! compares and adds in one instruction. What is finer than a microsecond is rounded so that
 //! nothing more is offered: bounds and lengths up, busy time outwards.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 /// The microsecond that `instant` lies in.
 pub(super) fn floor(instant: DateTime<Utc>) -> i64 {
@@ -29,4 +29,31 @@ pub(super) fn length(delta: TimeDelta) -> i64 {
 /// The instant, where the calendar has it.
 pub(super) fn instant(micros: i64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_micros(micros)
+}
+
+/// Turns microseconds into instants, and remembers the last one's date: finding it is most of the
+/// work, and slots come many a day.
+pub(super) struct Instants {
+    day: i64,
+    date: NaiveDate,
+}
+
+impl Instants {
+    pub(super) const fn new() -> Self {
+        Self { day: 0, date: DateTime::UNIX_EPOCH.naive_utc().date() }
+    }
+
+    /// The same as [`instant`].
+    pub(super) fn instant(&mut self, micros: i64) -> Option<DateTime<Utc>> {
+        const DAY: i64 = 86_400_000_000;
+        let (day, within) = (micros.div_euclid(DAY), micros.rem_euclid(DAY));
+        if day != self.day {
+            self.date = instant(micros)?.date_naive();
+            self.day = day;
+        }
+        let second = u32::try_from(within / 1_000_000).ok()?;
+        let nanosecond = u32::try_from(within % 1_000_000).ok()? * 1_000;
+        let time = NaiveTime::from_num_seconds_from_midnight_opt(second, nanosecond)?;
+        Some(self.date.and_time(time).and_utc())
+    }
 }

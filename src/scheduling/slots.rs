@@ -14,8 +14,9 @@ use super::micros;
 
 /// When an agent takes meetings, and of what kind.
 ///
-/// Lengths are real time. A duration or an interval that is not positive offers nothing; a
-/// negative buffer or notice is none. What is finer than a microsecond is rounded up.
+/// Lengths are real time. A duration or an interval that is not positive offers nothing, nor does
+/// a duration past 366 days; a negative buffer or notice is none. What is finer than a microsecond
+/// is rounded up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     /// The zone that the blocks and the dates of overrides are read in.
@@ -73,16 +74,15 @@ pub fn slots(
     window: TimeRange,
     now: DateTime<Utc>,
 ) -> Vec<TimeRange> {
-    let lengths = Lengths::of(schedule);
+    let Some(lengths) = Lengths::of(schedule) else { return Vec::new() };
     let starts = bounds(schedule, window, now);
-    if lengths.duration <= 0 || lengths.interval <= 0 || starts.is_empty() {
+    if starts.is_empty() {
         return Vec::new();
     }
     // A slot needs its stretch to go on until it ends.
     let reach = starts.start..starts.end.saturating_add(lengths.duration);
     let candidates = candidate_starts(&schedule.blocks().spans(reach), &starts, &lengths);
-    let free = free_starts(candidates, busy.as_slice(), &lengths);
-    free.filter_map(|start| slot_at(start, &lengths)).collect()
+    slots_at(&free_starts(candidates, busy.as_slice(), &lengths), &lengths)
 }
 
 /// At most `count` slots, those nearest to `instant`, in order of start.
@@ -108,20 +108,26 @@ impl Schedule {
     }
 }
 
+/// The longest meeting. All its days are looked at, so their number must have a bound.
+const MAX_DURATION: TimeDelta = TimeDelta::days(366);
+
 /// A schedule's lengths in microseconds.
-struct Lengths {
-    duration: i64,
+pub(super) struct Lengths {
+    pub(super) duration: i64,
     buffer: i64,
     interval: i64,
 }
 
 impl Lengths {
-    fn of(schedule: &Schedule) -> Self {
-        Self {
+    /// `None` where no slot can come of them.
+    pub(super) fn of(schedule: &Schedule) -> Option<Self> {
+        let step = TimeDelta::zero() < schedule.interval;
+        let meeting = TimeDelta::zero() < schedule.duration && schedule.duration <= MAX_DURATION;
+        (step && meeting).then(|| Self {
             duration: micros::length(schedule.duration),
             buffer: micros::length(schedule.buffer).max(0),
             interval: micros::length(schedule.interval),
-        }
+        })
     }
 }
 
@@ -164,30 +170,32 @@ fn first_step(origin: i64, earliest: i64, interval: i64) -> i64 {
 }
 
 /// Those of `candidates` that keep a buffer to everything in `busy`; both are in order.
-fn free_starts<'a>(
-    candidates: Vec<i64>,
-    busy: &'a [TimeRange],
-    lengths: &'a Lengths,
-) -> impl Iterator<Item = i64> + 'a {
+fn free_starts(mut candidates: Vec<i64>, busy: &[TimeRange], lengths: &Lengths) -> Vec<i64> {
     let free_from = |taken: &TimeRange| micros::ceil(taken.end()).saturating_add(lengths.buffer);
-    let blocked_from = |taken: &TimeRange| {
+    let last_before = |taken: &TimeRange| {
         micros::floor(taken.start()).saturating_sub(lengths.buffer).saturating_sub(lengths.duration)
     };
     // Busy time may reach far back; what is over before the first candidate is skipped at once.
     let first = candidates.first().copied().unwrap_or(i64::MAX);
     let over = busy.partition_point(|taken| free_from(taken) <= first);
-    let mut ahead = busy[over..].iter().map(move |taken| blocked_from(taken)..free_from(taken));
+    let mut ahead = busy[over..].iter().map(|taken| (last_before(taken), free_from(taken)));
     let mut taken = ahead.next();
-    candidates.into_iter().filter(move |&start| {
-        while taken.as_ref().is_some_and(|taken| taken.end <= start) {
+    candidates.retain(|&start| {
+        while taken.is_some_and(|(_, free_from)| free_from <= start) {
             taken = ahead.next();
         }
         // Busy intervals are merged and in order: if the next one is clear, so are all after it.
-        taken.as_ref().is_none_or(|taken| start <= taken.start)
-    })
+        taken.is_none_or(|(last_before, _)| start <= last_before)
+    });
+    candidates
 }
 
-fn slot_at(start: i64, lengths: &Lengths) -> Option<TimeRange> {
-    let end = micros::instant(start.checked_add(lengths.duration)?)?;
-    TimeRange::new(micros::instant(start)?, end).ok()
+fn slots_at(starts: &[i64], lengths: &Lengths) -> Vec<TimeRange> {
+    let mut instants = micros::Instants::new();
+    let mut slots = Vec::with_capacity(starts.len());
+    slots.extend(starts.iter().filter_map(|start| {
+        let end = instants.instant(start.checked_add(lengths.duration)?)?;
+        TimeRange::new(instants.instant(*start)?, end).ok()
+    }));
+    slots
 }

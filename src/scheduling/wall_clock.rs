@@ -1,7 +1,9 @@
 //! From a zone's wall clock to instants, by RFC 5545, section 3.3.5.
 
 use calendar_provider::TimeRange;
-use chrono::{DateTime, MappedLocalTime, NaiveDate, NaiveDateTime, Offset, TimeZone, Utc};
+use chrono::{
+    DateTime, Days, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Utc,
+};
 use chrono_tz::{GapInfo, Tz, TzOffset};
 
 use super::local_time::LocalTime;
@@ -28,6 +30,56 @@ pub fn day_window(from: NaiveDate, to: NaiveDate, zone: Tz) -> Option<TimeRange>
     TimeRange::new(start, end).ok()
 }
 
+/// A date on a zone's wall clock.
+#[derive(Clone, Copy)]
+pub(super) struct LocalDay {
+    pub(super) date: NaiveDate,
+    zone: Tz,
+    /// The offset from UTC in seconds, where it is the same all day.
+    steady: Option<i64>,
+}
+
+impl LocalDay {
+    /// The instant of a time on this date, in microseconds; `None` past the calendar's end.
+    pub(super) fn micros(self, time: LocalTime) -> Option<i64> {
+        let Some(offset) = self.steady else {
+            return block_end_micros(self.zone, self.date, time);
+        };
+        let midnight = i64::from(self.date.to_epoch_days()) * 86_400;
+        Some((midnight + i64::from(time.minutes()) * 60 - offset) * 1_000_000)
+    }
+}
+
+/// The dates from `first` to `last`, both included.
+///
+/// A look-up in the zone costs more than all else that is done for a block, so the offset is
+/// looked up once a day. In UTC a date lies, whatever the zone, between the midnight before it and
+/// the second one after it: where the offset is the same at all of these, no clock change
+/// concerns the date. (No zone has ever changed its offset and gone back between two midnights; a
+/// test goes through all of them.)
+pub(super) fn local_days(
+    zone: Tz,
+    first: NaiveDate,
+    last: NaiveDate,
+) -> impl Iterator<Item = LocalDay> {
+    let offset_at = move |date: NaiveDate| {
+        let offset = zone.offset_from_utc_datetime(&date.and_time(NaiveTime::MIN));
+        i64::from(offset.fix().local_minus_utc())
+    };
+    let mut offsets = [
+        None,
+        first.pred_opt().map(offset_at),
+        Some(offset_at(first)),
+        first.succ_opt().map(offset_at),
+    ];
+    first.iter_days().take_while(move |date| *date <= last).map(move |date| {
+        offsets.rotate_left(1);
+        offsets[3] = date.checked_add_days(Days::new(2)).map(offset_at);
+        let steady = offsets[0].filter(|offset| offsets.iter().all(|o| *o == Some(*offset)));
+        LocalDay { date, zone, steady }
+    })
+}
+
 /// The instant of a wall-clock time on a date, in microseconds; `None` past the calendar's end.
 ///
 /// Serves both ends of a block: `24:00` is the next date's `00:00`.
@@ -43,7 +95,7 @@ pub(super) fn block_end_micros(zone: Tz, date: NaiveDate, time: LocalTime) -> Op
 /// The start of `date`, each time that the zone's clock comes to it: once, or twice where the
 /// clock is put back over midnight.
 pub(super) fn midnights(zone: Tz, date: NaiveDate) -> impl Iterator<Item = DateTime<Utc>> {
-    let local = date.and_time(chrono::NaiveTime::MIN);
+    let local = date.and_time(NaiveTime::MIN);
     let (first, again) = match zone.offset_from_local_datetime(&local) {
         MappedLocalTime::Single(offset) => (Some(offset), None),
         MappedLocalTime::Ambiguous(first, again) => (Some(first), Some(again)),

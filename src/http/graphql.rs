@@ -1,0 +1,188 @@
+//! `/graphql`: which transport a request means, and the ones that answer once.
+
+use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
+
+use async_graphql::{Executor, parser::types::OperationType};
+use axum::{
+    body::Body,
+    extract::State,
+    http::{Method, Request, Response, StatusCode, request::Parts},
+};
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use super::{
+    endpoint::{Endpoint, timeout_error},
+    errors::BAD_USER_INPUT,
+    event_stream, graphiql,
+    identity::{Credentials, Identify, bearer},
+    rate::client_address,
+    request::{Accepts, Media, Operations, Params, read_body, require_json},
+    respond::{self, Refusal, Reply},
+    socket,
+};
+
+/// Answers every request to `/graphql`.
+pub(crate) async fn handle<E: Executor, I: Identify>(
+    State(endpoint): State<Arc<Endpoint<E, I>>>,
+    request: Request<Body>,
+) -> Response<Body> {
+    // The query string of a GET is the document itself: it stays out of the span.
+    let span =
+        tracing::info_span!("graphql", method = %request.method(), status = tracing::field::Empty);
+    let response = answer(&endpoint, request).instrument(span.clone()).await;
+    span.record("status", response.status().as_u16());
+    response
+}
+
+async fn answer<E: Executor, I: Identify>(
+    endpoint: &Arc<Endpoint<E, I>>,
+    request: Request<Body>,
+) -> Response<Body> {
+    let (mut parts, body) = request.into_parts();
+    if socket::is_upgrade(&parts) {
+        return match socket::upgrade(endpoint, &mut parts).await {
+            Ok(response) => response,
+            Err(refusal) => refused(endpoint, refusal, Media::Json),
+        };
+    }
+    let accepts = match Accepts::read(&parts.headers) {
+        Ok(accepts) => accepts,
+        Err(refusal) => return refused(endpoint, refusal, Media::Json),
+    };
+    if endpoint.graphiql && parts.method == Method::GET && accepts.preferred == Media::Html {
+        return graphiql::page();
+    }
+    let call = Call {
+        endpoint,
+        client: client_address(&parts, endpoint.trusted_proxies),
+        accepts,
+        deadline: endpoint.deadline(),
+        parts,
+    };
+    match tokio::time::timeout_at(call.deadline, call.answer(body)).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(refusal)) => refused(endpoint, refusal, accepts.json),
+        // Only reading the body and identifying the caller end here; execution has its own reply.
+        Err(_) => {
+            endpoint.measure.timeouts.increment(1);
+            let reply = Reply::failed(StatusCode::REQUEST_TIMEOUT, timeout_error(&endpoint.limits));
+            respond::single(reply, Media::GraphqlResponse)
+        }
+    }
+}
+
+fn refused<E, I>(endpoint: &Endpoint<E, I>, refusal: Refusal, media: Media) -> Response<Body> {
+    if refusal.status != StatusCode::TOO_MANY_REQUESTS {
+        endpoint.measure.refusals.increment(1);
+    }
+    refusal.into_response(media)
+}
+
+/// One HTTP request that is no WebSocket.
+struct Call<'a, E, I> {
+    endpoint: &'a Arc<Endpoint<E, I>>,
+    parts: Parts,
+    client: IpAddr,
+    accepts: Accepts,
+    deadline: Instant,
+}
+
+impl<E: Executor, I: Identify> Call<'_, E, I> {
+    fn credentials(&self) -> Credentials<'_> {
+        Credentials { bearer: bearer(&self.parts.headers), client: self.client }
+    }
+
+    async fn answer(&self, body: Body) -> Result<Response<Body>, Refusal> {
+        match self.parts.method {
+            Method::POST => self.post(body).await,
+            Method::GET | Method::HEAD => self.get().await,
+            _ => Err(Refusal::method("GET, POST", "GraphQL is served by GET and POST")),
+        }
+    }
+
+    async fn get(&self) -> Result<Response<Body>, Refusal> {
+        let query = self.parts.uri.query().unwrap_or_default();
+        if query.len() > self.endpoint.limits.body_bytes {
+            let message = format!(
+                "the query string is larger than {} bytes",
+                self.endpoint.limits.body_bytes
+            );
+            return Err(Refusal::new(
+                StatusCode::URI_TOO_LONG,
+                super::errors::LIMIT_EXCEEDED,
+                message,
+            ));
+        }
+        self.single(Params::from_query_string(query)?).await
+    }
+
+    async fn post(&self, body: Body) -> Result<Response<Body>, Refusal> {
+        require_json(&self.parts.headers)?;
+        let limits = &self.endpoint.limits;
+        let body = read_body(&self.parts.headers, body, limits).await?;
+        match Operations::decode(&body, limits)? {
+            Operations::Single(params) => self.single(params).await,
+            Operations::Batch(batch) => self.batch(batch).await,
+        }
+    }
+
+    async fn single(&self, params: Params) -> Result<Response<Body>, Refusal> {
+        let identity = self.endpoint.identify(self.credentials()).await?;
+        let operation = match self.endpoint.prepare(params) {
+            Ok(operation) => operation,
+            Err(reply) if self.accepts.preferred == Media::EventStream => {
+                return Ok(event_stream::once(&reply));
+            }
+            Err(reply) => return Ok(respond::single(*reply, self.accepts.json)),
+        };
+        if operation.kind == OperationType::Mutation && self.parts.method != Method::POST {
+            return Err(Refusal::method("POST", "mutations are sent by POST"));
+        }
+        let subscription = operation.kind == OperationType::Subscription;
+        if self.accepts.preferred == Media::EventStream || (subscription && self.accepts.streams) {
+            let replies = self.endpoint.stream(operation, identity, self.deadline);
+            return Ok(event_stream::respond(self.endpoint, replies));
+        }
+        if subscription {
+            return Err(needs_stream());
+        }
+        let reply = self.endpoint.execute(operation, identity, self.deadline).await;
+        Ok(respond::single(reply, self.accepts.json))
+    }
+
+    /// Runs the operations one after the other, as a mutation may prepare for the next operation.
+    async fn batch(&self, batch: Vec<Params>) -> Result<Response<Body>, Refusal> {
+        let more = u32::try_from(batch.len() - 1).unwrap_or(u32::MAX);
+        if let Some(more) = NonZeroU32::new(more).filter(|_| self.credentials().bearer.is_none()) {
+            self.endpoint.limit_rate(self.client, more)?;
+        }
+        let mut replies = Vec::with_capacity(batch.len());
+        for (index, params) in batch.into_iter().enumerate() {
+            let reply = match self.endpoint.prepare(params) {
+                Err(reply) => *reply,
+                Ok(operation) if operation.kind == OperationType::Subscription => {
+                    let refusal = needs_stream();
+                    Reply::failed(refusal.status, *refusal.error)
+                }
+                Ok(operation) => {
+                    let identity = if index == 0 {
+                        self.endpoint.identify(self.credentials()).await?
+                    } else {
+                        let identified = self.endpoint.identify.identify(self.credentials()).await;
+                        identified.map_err(Refusal::identity)?
+                    };
+                    self.endpoint.execute(operation, identity, self.deadline).await
+                }
+            };
+            replies.push(reply);
+        }
+        Ok(respond::batch(&replies, self.accepts.json))
+    }
+}
+
+fn needs_stream() -> Refusal {
+    let message =
+        "a subscription needs a WebSocket (graphql-transport-ws) or Accept: text/event-stream";
+    Refusal::new(StatusCode::NOT_ACCEPTABLE, BAD_USER_INPUT, message)
+}

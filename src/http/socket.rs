@@ -1,0 +1,271 @@
+//! GraphQL over WebSocket: the graphql-transport-ws protocol, whose reference is graphql-ws.
+//!
+//! async-graphql's own `http::WebSocket` closes with 1002, 1011 and 3008 where the protocol says
+//! 4400, 4401 and 4408, takes a second subscriber of one ID, and bounds nothing, hence this loop. One task serves one socket; its
+//! operations are streams polled by that task, so that all end with it.
+
+mod handshake;
+mod protocol;
+
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
+
+use async_graphql::{Executor, ServerError};
+use axum::{
+    extract::ws::{CloseFrame, Message, WebSocket},
+    http::StatusCode,
+};
+use futures_util::{
+    FutureExt, StreamExt,
+    stream::{self, BoxStream, SelectAll},
+};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use self::protocol::{ClientMessage, End, ServerMessage};
+use super::{
+    endpoint::Endpoint,
+    errors::{LIMIT_EXCEEDED, coded},
+    identity::{Credentials, Identify, bearer_of},
+    request::Params,
+    respond::{Reply, encode},
+};
+
+pub(crate) use self::handshake::{is_upgrade, upgrade};
+
+/// A client that takes nothing for so long is dropped: its unsent events hold memory.
+const SEND_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long the client may take to answer a close frame.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+
+/// What an operation's stream yields; the number tells it from an earlier one of the same ID.
+type Event = (u64, String, Step);
+
+enum Step {
+    Reply(Box<Reply>),
+    Refused(ServerError),
+    Done,
+}
+
+struct Running {
+    number: u64,
+    stop: CancellationToken,
+}
+
+struct Session<E, I> {
+    endpoint: Arc<Endpoint<E, I>>,
+    socket: WebSocket,
+    client: IpAddr,
+    /// From the handshake's header, then from `connection_init`, which wins.
+    token: Option<String>,
+    acknowledged: bool,
+    operations: HashMap<String, Running>,
+    events: SelectAll<BoxStream<'static, Event>>,
+    started: u64,
+    /// Whether anything came since the last sign of life was sent.
+    heard: bool,
+}
+
+impl<E: Executor, I: Identify> Session<E, I> {
+    fn new(
+        endpoint: Arc<Endpoint<E, I>>,
+        socket: WebSocket,
+        client: IpAddr,
+        token: Option<String>,
+    ) -> Self {
+        Self {
+            endpoint,
+            socket,
+            client,
+            token,
+            acknowledged: false,
+            operations: HashMap::new(),
+            events: SelectAll::new(),
+            started: 0,
+            heard: true,
+        }
+    }
+
+    async fn run(mut self) {
+        let end = match self.serve().await {
+            Err(end) => end,
+            Ok(never) => match never {},
+        };
+        let End::Close { code, reason } = end else { return };
+        self.events.clear();
+        let frame = CloseFrame { code, reason: reason.into() };
+        let close = async {
+            // Reading to the end lets the client see the code rather than a reset connection.
+            if self.socket.send(Message::Close(Some(frame))).await.is_ok() {
+                while let Some(Ok(_)) = self.socket.recv().await {}
+            }
+        };
+        let _ = timeout(CLOSE_WITHIN, close).await;
+    }
+
+    async fn serve(&mut self) -> Result<std::convert::Infallible, End> {
+        if self.socket.protocol().is_none() {
+            return Err(End::subprotocol());
+        }
+        let limits = &self.endpoint.limits;
+        let stopped = self.endpoint.shutdown.token.clone().cancelled_owned();
+        let init_timeout = sleep(Duration::from_secs(limits.socket_init_seconds));
+        let mut beat = interval(Duration::from_secs(limits.keepalive_seconds.max(1)));
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        beat.tick().await;
+        tokio::pin!(stopped, init_timeout);
+        loop {
+            tokio::select! {
+                () = &mut stopped => return Err(End::shutdown()),
+                () = &mut init_timeout, if !self.acknowledged => return Err(End::init_timeout()),
+                message = self.socket.recv() => self.receive(message).await?,
+                Some(event) = self.events.next() => self.emit(event).await?,
+                _ = beat.tick() => self.beat().await?,
+            }
+        }
+    }
+
+    async fn beat(&mut self) -> Result<(), End> {
+        if !std::mem::take(&mut self.heard) {
+            return Err(End::Gone);
+        }
+        self.send(Message::Ping(Default::default())).await
+    }
+
+    async fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+        self.heard = true;
+        let text = match message {
+            Some(Ok(Message::Text(text))) => text,
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
+            Some(Ok(Message::Binary(_))) => return Err(End::invalid("messages are text")),
+            Some(Err(_)) => return Err(End::invalid("a message was too large or broken")),
+            Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
+        };
+        match ClientMessage::parse(text.as_str())? {
+            ClientMessage::ConnectionInit { payload } => {
+                let authorization =
+                    payload.as_ref().and_then(|payload| payload.get("authorization"));
+                let authorization =
+                    authorization.and_then(serde_json::Value::as_str).map(str::to_owned);
+                self.init(authorization).await
+            }
+            ClientMessage::Ping { payload } => self.say(&ServerMessage::Pong { payload }).await,
+            ClientMessage::Pong {} => Ok(()),
+            ClientMessage::Subscribe { id, payload } => self.subscribe(id, payload).await,
+            ClientMessage::Complete { id } => {
+                if let Some(running) = self.operations.remove(&id) {
+                    running.stop.cancel();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn init(&mut self, authorization: Option<String>) -> Result<(), End> {
+        if self.acknowledged {
+            return Err(End::too_many_inits());
+        }
+        if let Some(value) = authorization {
+            // A token without its scheme would pass for no token, and the caller for a visitor.
+            self.token = Some(bearer_of(&value).ok_or_else(End::unauthorized)?.to_owned());
+        }
+        let credentials = Credentials { bearer: self.token.as_deref(), client: self.client };
+        let identified =
+            tokio::time::timeout_at(self.endpoint.deadline(), self.endpoint.identify(credentials));
+        match identified.await {
+            Ok(Ok(_)) => {}
+            Ok(Err(refusal)) if refusal.status == StatusCode::UNAUTHORIZED => {
+                return Err(End::unauthorized());
+            }
+            Ok(Err(_)) | Err(_) => return Err(End::try_again_later()),
+        }
+        self.acknowledged = true;
+        self.say(&ServerMessage::ConnectionAck).await
+    }
+
+    async fn subscribe(&mut self, id: String, params: Params) -> Result<(), End> {
+        if !self.acknowledged {
+            return Err(End::unauthorized());
+        }
+        if self.operations.contains_key(&id) {
+            return Err(End::duplicate(&id));
+        }
+        let allowed = self.endpoint.limits.socket_operations;
+        if self.operations.len() >= allowed {
+            let message =
+                format!("the socket has {allowed} operations, no more are allowed at a time");
+            let error = coded(ServerError::new(message, None), LIMIT_EXCEEDED);
+            return self.say(&ServerMessage::Error { id: &id, payload: &[error] }).await;
+        }
+        self.started += 1;
+        let running = Running { number: self.started, stop: CancellationToken::new() };
+        let stopped = running.stop.clone().cancelled_owned();
+        let (number, name) = (running.number, id.clone());
+        let steps = self.steps(params).take_until(stopped);
+        self.events.push(steps.map(move |step| (number, name.clone(), step)).boxed());
+        self.operations.insert(id, running);
+        Ok(())
+    }
+
+    /// All of an operation, from who calls to its last reply.
+    fn steps(&self, params: Params) -> BoxStream<'static, Step> {
+        let (endpoint, client, token) =
+            (Arc::clone(&self.endpoint), self.client, self.token.clone());
+        let begin = async move {
+            let deadline = endpoint.deadline();
+            let credentials = Credentials { bearer: token.as_deref(), client };
+            let identity = match endpoint.identify(credentials).await {
+                Ok(identity) => identity,
+                Err(refusal) => return stream::iter([Step::Refused(*refusal.error)]).boxed(),
+            };
+            match endpoint.prepare(params) {
+                Ok(operation) => endpoint
+                    .stream(operation, identity, deadline)
+                    .map(|reply| Step::Reply(Box::new(reply)))
+                    .boxed(),
+                Err(reply) => stream::iter([Step::Reply(reply)]).boxed(),
+            }
+        };
+        begin.flatten_stream().chain(stream::iter([Step::Done])).boxed()
+    }
+
+    async fn emit(&mut self, (number, id, step): Event) -> Result<(), End> {
+        // Completed by the client, or the ID belongs to a later operation.
+        if self.operations.get(&id).is_none_or(|running| running.number != number) {
+            return Ok(());
+        }
+        match step {
+            Step::Reply(reply) if !reply.is_request_error() => {
+                self.say(&ServerMessage::Next { id: &id, payload: &reply }).await
+            }
+            Step::Reply(reply) => self.fail(&id, &reply.response.errors).await,
+            Step::Refused(error) => self.fail(&id, &[error]).await,
+            Step::Done => {
+                self.operations.remove(&id);
+                self.say(&ServerMessage::Complete { id: &id }).await
+            }
+        }
+    }
+
+    async fn fail(&mut self, id: &str, errors: &[ServerError]) -> Result<(), End> {
+        if let Some(running) = self.operations.remove(id) {
+            running.stop.cancel();
+        }
+        self.say(&ServerMessage::Error { id, payload: errors }).await
+    }
+
+    async fn say(&mut self, message: &ServerMessage<'_>) -> Result<(), End> {
+        let text = String::from_utf8(encode(message)).map_err(|_| End::Gone)?;
+        self.send(Message::Text(text.into())).await
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), End> {
+        match timeout(SEND_WITHIN, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(End::Gone),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
