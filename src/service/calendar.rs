@@ -23,8 +23,6 @@ pub const CONNECTED: &str = "CONNECTED";
 /// `status` of a calendar that its agent has to connect again.
 pub const REAUTHENTICATION_REQUIRED: &str = "REAUTHENTICATION_REQUIRED";
 
-/// `status` of a calendar that the agent must connect again.
-pub const REAUTHENTICATION_REQUIRED: &str = "REAUTHENTICATION_REQUIRED";
 /// `status` of a calendar that could not be read for too long.
 pub const UNREACHABLE: &str = "UNREACHABLE";
 
