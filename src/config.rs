@@ -304,7 +304,11 @@ impl fmt::Display for Hidden {
     }
 }
 
-pub(crate) fn problem(key: &str, value: impl fmt::Display, allowed: impl fmt::Display) -> ConfigError {
+pub(crate) fn problem(
+    key: &str,
+    value: impl fmt::Display,
+    allowed: impl fmt::Display,
+) -> ConfigError {
     let key = match key.strip_prefix("--") {
         Some(_) => key.to_owned(),
         None => format!("{key} (FRONTDESK_{})", key.to_uppercase().replace('.', "__")),
@@ -326,7 +330,8 @@ fn unreadable(figment: &Figment, error: figment::Error) -> ConfigError {
     match &error.kind {
         figment::error::Kind::UnknownField(name, known) => {
             let allowed = format!("unknown key; known are {}", known.join(", "));
-            let path = if key.ends_with(name.as_str()) || key.is_empty() { name.clone() } else { key };
+            let path =
+                if key.ends_with(name.as_str()) || key.is_empty() { name.clone() } else { key };
             problem(&path, "set", allowed)
         }
         kind => problem(&key, value, kind),

@@ -13,9 +13,9 @@ use crate::app::App;
 use crate::scheduling::{TimeBlock, WeeklyBlock, WeeklyBlocks};
 use crate::service::access::{self, Caller, Profile};
 use crate::service::agent::{self, MeetingAvailabilityUpdate, NewAgent};
+use crate::service::calendar;
 use crate::service::invite::{self, TemplateUpdate};
 use crate::service::slots::{self, Route};
-use crate::service::calendar;
 use crate::store::page::PageRequest;
 
 /// An agent of the demo.
@@ -105,7 +105,9 @@ pub async fn prepare(app: &App) -> anyhow::Result<String> {
         let caller =
             Caller::Key { id: key.record.id, name: key.record.name, profile: Profile::Admin };
         for demo in lacking {
-            make(app, &caller, demo).await.with_context(|| format!("no demo agent {}", demo.name))?;
+            make(app, &caller, demo)
+                .await
+                .with_context(|| format!("no demo agent {}", demo.name))?;
         }
         Some(key.key)
     };

@@ -144,7 +144,8 @@ mod tests {
         let token = Secrets::new(&[7; 32]).manage_token(booking);
         assert_eq!(booking_of_manage_token(&token), Some(booking));
         assert_ne!(Secrets::new(&[8; 32]).manage_token(booking), token);
-        for broken in ["", "fdm_", "fdm_ééééééééééé", "fdm_*********************A", &token[4..]] {
+        for broken in ["", "fdm_", "fdm_ééééééééééé", "fdm_*********************A", &token[4..]]
+        {
             assert_eq!(booking_of_manage_token(broken), None, "{broken}");
         }
     }

@@ -115,11 +115,7 @@ impl Agent {
 
     /// Busy times kept in the built-in calendar that have not ended before `from` (now where left
     /// out), in order of start. Visible to the agent itself and to callers who manage agents.
-    async fn busy_times(
-        &self,
-        ctx: &Context<'_>,
-        from: Option<DateTime>,
-    ) -> Result<Vec<BusyTime>> {
+    async fn busy_times(&self, ctx: &Context<'_>, from: Option<DateTime>) -> Result<Vec<BusyTime>> {
         self.private(ctx)?;
         let since = match from {
             Some(from) => from.read("from")?,
@@ -271,10 +267,7 @@ impl AgentMutation {
 }
 
 /// A range between two instants of an input.
-pub(crate) fn read_range(
-    starts_at: &DateTime,
-    ends_at: &DateTime,
-) -> Result<TimeRange, ApiError> {
+pub(crate) fn read_range(starts_at: &DateTime, ends_at: &DateTime) -> Result<TimeRange, ApiError> {
     let range = TimeRange::new(starts_at.read("input.startsAt")?, ends_at.read("input.endsAt")?);
     let message = "input.endsAt must be after input.startsAt";
     Ok(range.map_err(|_| Error::bad_input("input.endsAt", message))?)

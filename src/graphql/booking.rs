@@ -1,8 +1,6 @@
 //! Bookings.
 
-use async_graphql::{
-    Context, Enum, ID, InputObject, Object, OneofObject, SimpleObject, Union,
-};
+use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, SimpleObject, Union};
 
 use super::access::{app, authorise, caller, read_id};
 use super::agent::Agent;
@@ -442,8 +440,7 @@ impl BookingMutation {
         input: CancelBookingInput,
     ) -> Result<Booking> {
         authorise(ctx)?;
-        let request =
-            service::Cancel { booking: input.booking.read()?, reason: input.reason };
+        let request = service::Cancel { booking: input.booking.read()?, reason: input.reason };
         Ok(Booking(service::cancel(app(ctx), caller(ctx), request).await?))
     }
 }

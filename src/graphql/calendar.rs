@@ -333,11 +333,7 @@ impl CalendarMutation {
 
     /// Makes the secret address under which calendar programs read the agent's built-in calendar; a
     /// former one stops working. Needs CONNECT_CALENDAR for oneself, else MANAGE_AGENTS.
-    async fn create_calendar_feed(
-        &self,
-        ctx: &Context<'_>,
-        agent_id: ID,
-    ) -> Result<CalendarFeed> {
+    async fn create_calendar_feed(&self, ctx: &Context<'_>, agent_id: ID) -> Result<CalendarFeed> {
         let agent = authorise_for(ctx, &agent_id, "agentId")?;
         let url = service::create_feed(app(ctx), agent).await?;
         Ok(CalendarFeed { url: Url(url.to_string()) })

@@ -134,7 +134,8 @@ impl Date {
     pub fn read(&self, field: &str) -> Result<NaiveDate> {
         use chrono::Datelike;
         let read: Option<NaiveDate> = self.0.parse().ok();
-        let is_plain = |date: &NaiveDate| date.to_string() == self.0 && YEARS.contains(&date.year());
+        let is_plain =
+            |date: &NaiveDate| date.to_string() == self.0 && YEARS.contains(&date.year());
         read.filter(is_plain).ok_or_else(|| {
             Error::bad_input(field, format!("{field} must be a date, e.g. 2026-11-22"))
         })

@@ -8,11 +8,11 @@ use std::borrow::Cow;
 
 use async_graphql::parser::types::{Field, Selection, SelectionSet};
 use async_graphql::registry::Registry;
+use async_graphql::{Context, ID, Object};
 use async_graphql::{
     ContextSelectionSet, InputObject, Name, OneofObject, OutputType, Positioned, ServerResult,
     SimpleObject, Value, indexmap::IndexMap,
 };
-use async_graphql::{Context, ID, Object};
 use calendar_provider::TimeRange;
 use chrono::{DateTime as Instant, NaiveDate, Utc};
 use chrono_tz::Tz;

@@ -9,8 +9,8 @@ use calendar_provider::{
     TimeRange,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use secrecy::{ExposeSecret, SecretString};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use super::{Error, Result};
@@ -21,6 +21,8 @@ use crate::store::{self, JsonOf, agent, busy, calendar};
 /// `status` of a calendar that can be read.
 pub const CONNECTED: &str = "CONNECTED";
 
+/// `status` of a calendar that its agent has to connect again.
+pub const REAUTHENTICATION_REQUIRED: &str = "REAUTHENTICATION_REQUIRED";
 /// `status` of a calendar that could not be read for too long.
 pub const UNREACHABLE: &str = "UNREACHABLE";
 
@@ -79,7 +81,10 @@ pub fn is_healthy(app: &App, calendar: &calendar::Model) -> bool {
 pub fn provider<'a>(app: &'a App, id: &str) -> Result<&'a Arc<dyn CalendarProvider>> {
     app.providers.get(id).ok_or_else(|| {
         let known: Vec<&str> = app.providers.keys().map(String::as_str).collect();
-        Error::NotFound(format!("there is no such calendar provider; there are {}", known.join(", ")))
+        Error::NotFound(format!(
+            "there is no such calendar provider; there are {}",
+            known.join(", ")
+        ))
     })
 }
 
@@ -244,12 +249,7 @@ pub fn adds_conference(app: &App, agent: &Candidate) -> bool {
 ///
 /// # Errors
 /// None but the database's.
-pub async fn says_free(
-    app: &App,
-    agent: Uuid,
-    slot: TimeRange,
-    buffer: TimeDelta,
-) -> Result<bool> {
+pub async fn says_free(app: &App, agent: Uuid, slot: TimeRange, buffer: TimeDelta) -> Result<bool> {
     let Some(calendar) = of_agent(app, agent).await? else { return Ok(false) };
     let connection = open(app, &calendar)?;
     let around = TimeRange::new(slot.start() - buffer, slot.end() + buffer);

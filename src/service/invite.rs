@@ -34,10 +34,7 @@ pub struct TemplateUpdate {
 }
 
 /// The agent's own template, or the default one in `locale`.
-pub fn template<'a>(
-    agent: &'a store::agent::Model,
-    locale: &str,
-) -> (Cow<'a, str>, Cow<'a, str>) {
+pub fn template<'a>(agent: &'a store::agent::Model, locale: &str) -> (Cow<'a, str>, Cow<'a, str>) {
     let (subject, body) = mail::default_template(locale);
     let own = |own: &'a Option<String>| own.as_deref().map(Cow::Borrowed);
     (

@@ -2,9 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{
-    Alias, Expr, ExprTrait, Order, SelectStatement, WindowStatement,
-};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Order, SelectStatement, WindowStatement};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

@@ -147,5 +147,9 @@ fn stored(row: Model) -> Result<StoredEvent, DbErr> {
 }
 
 fn change(row: Model) -> Result<StoredChange, DbErr> {
-    if row.deleted { Ok(StoredChange::Removed(row.uid)) } else { stored(row).map(StoredChange::Present) }
+    if row.deleted {
+        Ok(StoredChange::Removed(row.uid))
+    } else {
+        stored(row).map(StoredChange::Present)
+    }
 }

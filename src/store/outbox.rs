@@ -189,9 +189,8 @@ pub async fn put<C: ConnectionTrait>(db: &C, rows: Vec<New>) -> Result<(), DbErr
         created_at: Set(new.created_at),
         done_at: Set(None),
     });
-    let on_conflict = sea_orm::sea_query::OnConflict::column(Column::DedupKey)
-        .do_nothing()
-        .to_owned();
+    let on_conflict =
+        sea_orm::sea_query::OnConflict::column(Column::DedupKey).do_nothing().to_owned();
     Entity::insert_many(rows).on_conflict(on_conflict).exec_without_returning(db).await?;
     Ok(())
 }
@@ -210,17 +209,20 @@ pub async fn claim<C: ConnectionTrait>(
 ) -> Result<Vec<Model>, DbErr> {
     let backend = db.get_database_backend();
     let lock = if backend == DbBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
+    // Materialised, or PostgreSQL may run the limited query again for each row it updates, and claim
+    // more than asked for.
     let sql = format!(
-        "UPDATE outbox SET lease_id = ?, lease_until = ?, attempts = attempts + 1 \
-         WHERE id IN (SELECT o.id FROM outbox o \
+        "WITH due AS MATERIALIZED (SELECT o.id FROM outbox o \
             WHERE o.state = 'PENDING' AND o.run_at <= ? \
             AND (o.lease_until IS NULL OR o.lease_until <= ?) \
             AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.booking_id = o.booking_id \
                 AND e.kind = o.kind AND e.version < o.version AND e.state = 'PENDING') \
             ORDER BY o.run_at LIMIT {limit} {lock}) \
+         UPDATE outbox SET lease_id = ?, lease_until = ?, attempts = attempts + 1 \
+         WHERE id IN (SELECT id FROM due) \
          AND state = 'PENDING' AND (lease_until IS NULL OR lease_until <= ?) RETURNING *"
     );
-    let values = [lease.into(), lease_until.into(), now.into(), now.into(), now.into()];
+    let values = [now.into(), now.into(), lease.into(), lease_until.into(), now.into()];
     let rows = db.query_all_raw(statement(backend, &sql, values)).await?;
     rows.iter().map(|row| Model::from_query_result(row, "")).collect()
 }

@@ -17,7 +17,9 @@ use crate::service::schedule::{self, AgentSchedule};
 use crate::service::slots::{self, Bookable, Route};
 use crate::service::{Error, Result, calendar, text, visitor};
 use crate::store::booking::{CONFIRMED, Company, Model, Person};
-use crate::store::{self, JsonOf, agent, booking, idempotency, is_guard_violation, outbox::PENDING};
+use crate::store::{
+    self, JsonOf, agent, booking, idempotency, is_guard_violation, outbox::PENDING,
+};
 
 /// How long an idempotency key is remembered.
 const KEY_KEPT: TimeDelta = TimeDelta::hours(48);
@@ -119,8 +121,7 @@ fn check(app: &App, caller: &Caller, request: BookMeeting) -> Result<Checked> {
         let message = "input.endsAt must be after input.startsAt";
         return Err(Error::bad_input("input.endsAt", message));
     }
-    let notes =
-        text::optional_lines("input.notes", request.notes.as_deref(), text::TEXT_CHARS)?;
+    let notes = text::optional_lines("input.notes", request.notes.as_deref(), text::TEXT_CHARS)?;
     Ok(Checked {
         starts_at: request.starts_at,
         ends_at: request.ends_at,
@@ -149,7 +150,8 @@ async fn replay(app: &App, key: &Key) -> Result<Option<Booked>> {
         return Err(Error::Conflict(message));
     }
     let booking = super::find(app, kept.booking_id).await?;
-    let booking = booking.ok_or_else(|| Error::internal(anyhow::anyhow!("a key's booking is gone")))?;
+    let booking =
+        booking.ok_or_else(|| Error::internal(anyhow::anyhow!("a key's booking is gone")))?;
     let manage_token = app.secrets.manage_token(booking.id);
     Ok(Some(Booked::Made { booking: Box::new(booking), manage_token }))
 }
@@ -166,8 +168,7 @@ async fn gather(app: &App, request: &Checked) -> Result<Vec<Free>> {
     let now = app.now();
     let mut free = Vec::new();
     for Bookable { agent, schedule } in slots::bookable(app, request.route).await? {
-        let offered =
-            scheduling::check(&schedule.rules, &schedule.busy, request.starts_at, now);
+        let offered = scheduling::check(&schedule.rules, &schedule.busy, request.starts_at, now);
         match offered {
             Ok(slot) if request.ends_at.is_none_or(|end| end == slot.end()) => {
                 free.push(Free { agent, slot, schedule });
@@ -219,12 +220,7 @@ enum Outcome {
 }
 
 /// The one transaction. Whoever comes second on an agent waits for the first, then sees its work.
-async fn commit(
-    app: &App,
-    caller: &Caller,
-    request: &Checked,
-    free: Vec<Free>,
-) -> Result<Outcome> {
+async fn commit(app: &App, caller: &Caller, request: &Checked, free: Vec<Free>) -> Result<Outcome> {
     if free.is_empty() {
         return Ok(Outcome::Taken);
     }

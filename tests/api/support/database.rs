@@ -9,7 +9,7 @@ use sea_orm_migration::MigratorTrait;
 
 /// Which database a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Database {
+pub(crate) enum Database {
     /// In a directory of its own.
     Sqlite,
     /// A copy of the template, in the cluster that `./test` started.
@@ -17,23 +17,23 @@ pub enum Database {
 }
 
 /// What must live as long as the database is used.
-pub struct Files(pub tempfile::TempDir);
+pub(crate) struct Files(pub(crate) tempfile::TempDir);
 
 /// The cluster that `./test` started. Without it, tests on PostgreSQL fail: none is skipped.
-pub fn url_of_postgres() -> String {
+pub(crate) fn url_of_postgres() -> String {
     std::env::var("FRONTDESK_TEST_POSTGRES_URL")
         .expect("FRONTDESK_TEST_POSTGRES_URL must name a cluster; ./test starts one")
 }
 
 /// Opens a new database, migrated and empty.
-pub async fn open(database: Database) -> (DatabaseConnection, Files) {
+pub(crate) async fn open(database: Database) -> (DatabaseConnection, Files) {
     let files = Files(tempfile::tempdir().unwrap());
     let url = new_url(database, &files).await;
     (store::connect(&url, 10).await.unwrap(), files)
 }
 
 /// The address of a new database, migrated and empty.
-pub async fn new_url(database: Database, files: &Files) -> String {
+pub(crate) async fn new_url(database: Database, files: &Files) -> String {
     match database {
         Database::Sqlite => {
             let url = format!("sqlite://{}", files.0.path().join("frontdesk.db").display());

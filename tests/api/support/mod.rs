@@ -19,8 +19,8 @@ use frontdesk::service::access::{self, Profile};
 use frontdesk::store::builtin_calendar::BuiltinCalendar;
 use frontdesk::{graphql, jobs};
 
-pub use database::Database;
-pub use requests::{Answer, BOOK};
+pub(crate) use database::Database;
+pub(crate) use requests::{Answer, BOOK};
 
 /// Writes a test for each database.
 #[macro_export]
@@ -47,11 +47,11 @@ macro_rules! on_both {
 }
 
 /// Monday, 4 January 2027, 08:00 in UTC: where every test begins.
-pub const START: &str = "2027-01-04T08:00:00Z";
+pub(crate) const START: &str = "2027-01-04T08:00:00Z";
 
 /// A clock that stands until it is moved.
 #[derive(Debug)]
-pub struct TestClock(AtomicI64);
+pub(crate) struct TestClock(AtomicI64);
 
 impl TestClock {
     fn new() -> Self {
@@ -59,12 +59,12 @@ impl TestClock {
     }
 
     /// Moves the time on.
-    pub fn advance(&self, by: TimeDelta) {
+    pub(crate) fn advance(&self, by: TimeDelta) {
         self.0.fetch_add(by.num_milliseconds(), Ordering::SeqCst);
     }
 
     /// Stands at an instant.
-    pub fn set(&self, to: &str) {
+    pub(crate) fn set(&self, to: &str) {
         self.0.store(to.parse::<DateTime<Utc>>().unwrap().timestamp_millis(), Ordering::SeqCst);
     }
 }
@@ -76,19 +76,19 @@ impl Clock for TestClock {
 }
 
 /// A server, its parts, and what it was told to send.
-pub struct Test {
+pub(crate) struct Test {
     /// What the server holds.
-    pub app: Arc<App>,
+    pub(crate) app: Arc<App>,
     /// Its time.
-    pub clock: Arc<TestClock>,
+    pub(crate) clock: Arc<TestClock>,
     /// What it sent.
-    pub mails: Outbox,
+    pub(crate) mails: Outbox,
     /// A key that may do everything.
-    pub admin: String,
+    pub(crate) admin: String,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Statements that reached the database.
-    pub statements: Arc<AtomicU64>,
+    pub(crate) statements: Arc<AtomicU64>,
     client: reqwest::Client,
     shutdown: Shutdown,
     _files: database::Files,
@@ -96,12 +96,12 @@ pub struct Test {
 
 impl Test {
     /// Starts a server with the usual settings.
-    pub async fn start(database: Database) -> Self {
+    pub(crate) async fn start(database: Database) -> Self {
         Self::start_with(database, |_| {}).await
     }
 
     /// Starts a server with other settings.
-    pub async fn start_with(database: Database, edit: impl FnOnce(&mut Setup)) -> Self {
+    pub(crate) async fn start_with(database: Database, edit: impl FnOnce(&mut Setup)) -> Self {
         let mut setup = Setup::new();
         edit(&mut setup);
         let (mut db, files) = database::open(database).await;
@@ -133,12 +133,12 @@ impl Test {
     }
 
     /// Delivers all that is due, and says how many deliveries that were.
-    pub async fn deliver(&self) -> usize {
+    pub(crate) async fn deliver(&self) -> usize {
         jobs::run_due(&self.app).await.unwrap()
     }
 
     /// An API key with this profile.
-    pub async fn key(&self, profile: Profile) -> String {
+    pub(crate) async fn key(&self, profile: Profile) -> String {
         access::create_api_key(&self.app, "tests", profile).await.unwrap().key
     }
 }
@@ -150,15 +150,15 @@ impl Drop for Test {
 }
 
 /// What a test may set before the server starts.
-pub struct Setup {
+pub(crate) struct Setup {
     /// The settings.
-    pub config: Config,
+    pub(crate) config: Config,
     /// Those of the HTTP side.
-    pub http: HttpConfig,
+    pub(crate) http: HttpConfig,
     /// Calendars besides the built-in one.
-    pub providers: Vec<Arc<dyn calendar_provider::CalendarProvider>>,
+    pub(crate) providers: Vec<Arc<dyn calendar_provider::CalendarProvider>>,
     /// Another way out for mail than memory.
-    pub mailer: Option<Mailer>,
+    pub(crate) mailer: Option<Mailer>,
 }
 
 impl Setup {
@@ -169,7 +169,7 @@ impl Setup {
 }
 
 /// The defaults, with the address that mails of the tests show.
-pub fn config() -> Config {
+pub(crate) fn config() -> Config {
     static ONCE: Mutex<()> = Mutex::new(());
     let _one_at_a_time = ONCE.lock();
     let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
