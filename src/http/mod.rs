@@ -5,6 +5,7 @@
 //! | `POST /graphql` | JSON, single or in a batch; `text/event-stream` for any operation |
 //! | `GET /graphql` | queries; subscriptions as `text/event-stream`; a WebSocket; GraphiQL for browsers |
 //! | `GET /healthz`, `GET /readyz` | the process; what it depends on |
+//! | `GET /feeds/{token}.ics` | an agent's built-in calendar, for calendar programs ([`feeds`]) |
 //! | `GET /metrics` | Prometheus, on the same listener: keep it from the outside in the proxy |
 //!
 //! `graphql` tells transports apart; each ends in `endpoint`, where an operation is counted
@@ -19,6 +20,7 @@ mod documents;
 mod endpoint;
 mod errors;
 mod event_stream;
+mod feed;
 mod graphiql;
 mod graphql;
 mod health;
@@ -56,6 +58,7 @@ use endpoint::Endpoint;
 use measure::Measure;
 use rate::Limiter;
 
+pub use feed::feeds;
 pub use health::Readiness;
 pub use identity::{Credentials, Identify, Identity};
 pub use limits::Limits;

@@ -55,8 +55,8 @@ async fn write(
     let receipt = calendar::within_deadline(app, put).await?;
     let kind = provider.about().conference.filter(|_| receipt.conference_url.is_some());
     let conference_kind = kind.map(|kind| match kind {
-        ConferenceKind::GoogleMeet => "GOOGLE_MEET",
-        ConferenceKind::MicrosoftTeams => "MICROSOFT_TEAMS",
+        ConferenceKind::GoogleMeet => calendar::GOOGLE_MEET,
+        ConferenceKind::MicrosoftTeams => calendar::MICROSOFT_TEAMS,
     });
     Ok(Delivered::EventWritten(Written { receipt, conference_kind }))
 }

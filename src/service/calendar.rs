@@ -20,11 +20,7 @@ use crate::store::{self, JsonOf, agent, busy, calendar};
 
 /// `status` of a calendar that can be read.
 pub const CONNECTED: &str = "CONNECTED";
-/// `status` of a calendar that its agent has to connect again.
-pub const REAUTHENTICATION_REQUIRED: &str = "REAUTHENTICATION_REQUIRED";
 
-/// `status` of a calendar that the agent must connect again.
-pub const REAUTHENTICATION_REQUIRED: &str = "REAUTHENTICATION_REQUIRED";
 /// `status` of a calendar that could not be read for too long.
 pub const UNREACHABLE: &str = "UNREACHABLE";
 
