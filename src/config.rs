@@ -231,7 +231,12 @@ impl Delivery {
 impl DatabaseUrl {
     fn parse(text: String) -> Result<Self, ConfigError> {
         let known = ["sqlite://", "postgres://", "postgresql://"];
-        if known.iter().any(|scheme| text.starts_with(scheme) && scheme.len() < text.len()) {
+        // A database in memory would be another one for each connection.
+        let in_memory = text.starts_with("sqlite://")
+            && (text.contains(":memory:") || text.contains("mode=memory"));
+        let is_known =
+            known.iter().any(|scheme| text.starts_with(scheme) && scheme.len() < text.len());
+        if is_known && !in_memory {
             return Ok(Self(text.into()));
         }
         Err(problem("database_url", Hidden, "must be sqlite://FILE or postgres://…"))
@@ -247,7 +252,8 @@ impl DatabaseUrl {
         self.expose().starts_with("sqlite:")
     }
 
-    fn sqlite_file(&self) -> Option<PathBuf> {
+    /// The file, where it is SQLite's.
+    pub fn sqlite_file(&self) -> Option<PathBuf> {
         let rest = self.expose().strip_prefix("sqlite://")?;
         Some(PathBuf::from(rest.split('?').next().unwrap_or(rest)))
     }
@@ -298,7 +304,7 @@ impl fmt::Display for Hidden {
     }
 }
 
-fn problem(key: &str, value: impl fmt::Display, allowed: impl fmt::Display) -> ConfigError {
+pub(crate) fn problem(key: &str, value: impl fmt::Display, allowed: impl fmt::Display) -> ConfigError {
     let key = match key.strip_prefix("--") {
         Some(_) => key.to_owned(),
         None => format!("{key} (FRONTDESK_{})", key.to_uppercase().replace('.', "__")),

@@ -75,6 +75,8 @@ pub const CALENDAR: Prefix = Prefix("cal");
 pub const DATE_OVERRIDE: Prefix = Prefix("ovr");
 /// IDs of deliveries.
 pub const DELIVERY: Prefix = Prefix("dlv");
+/// IDs of busy times.
+pub const BUSY_TIME: Prefix = Prefix("bsy");
 /// IDs of API keys.
 pub const API_KEY: Prefix = Prefix("key");
 

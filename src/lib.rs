@@ -2,15 +2,21 @@
 //!
 //! Read top-down: [`config`] and [`app`] are what a process holds, [`http`] is where a request
 //! comes in, [`graphql`] decodes it, [`service`] does it, [`scheduling`] decides what is free,
-//! [`store`] keeps it, and [`jobs`] delivers what it caused with [`mail`].
+//! [`store`] keeps it, and [`jobs`] delivers what it caused with [`mail`]. [`server`] puts a process
+//! together.
 
 pub mod app;
 pub mod clock;
 pub mod config;
+pub mod demo;
+pub mod graphql;
 pub mod http;
 pub mod ids;
+pub mod jobs;
 pub mod mail;
 pub mod scheduling;
 pub mod secrets;
+pub mod server;
 pub mod service;
 pub mod store;
+pub mod telemetry;

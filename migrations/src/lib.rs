@@ -3,6 +3,7 @@
 
 mod m20261123_000001_core;
 
+pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 

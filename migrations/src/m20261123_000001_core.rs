@@ -129,6 +129,8 @@ CREATE TABLE builtin_events (
 --
 CREATE INDEX builtin_events_by_end ON builtin_events (agent_id, ends_at, starts_at)
 --
+CREATE INDEX builtin_events_by_uid ON builtin_events (uid)
+--
 CREATE TABLE queues (
     id text NOT NULL PRIMARY KEY,
     turn bigint NOT NULL

@@ -3,21 +3,25 @@
 //! This is no async-graphql extension on purpose: a registered extension costs a boxed future for
 //! every resolved field.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use async_graphql::{
-    ServerError,
+    Executor, Request, ServerError,
     parser::{
         parse_query,
-        types::{DocumentOperations, ExecutableDocument, OperationType},
+        types::{BaseType, DocumentOperations, ExecutableDocument, OperationType},
     },
 };
+use futures_util::FutureExt;
 use moka::sync::Cache;
 
 use super::{
     errors::{BAD_USER_INPUT, LIMIT_EXCEEDED, coded},
     limits::{Excess, Limits, check_document, check_text},
 };
+
+/// Asks for the names of all types.
+const TYPE_NAMES: &str = "{__schema{types{name}}}";
 
 /// A parsed document takes about this many times its text: positions, names and maps.
 const MEMORY_PER_TEXT: usize = 16;
@@ -26,18 +30,20 @@ const MEMORY_PER_TEXT: usize = 16;
 #[derive(Clone, Debug)]
 pub(crate) struct Documents {
     limits: Limits,
+    /// Empty when the schema does not tell.
+    types: Arc<HashSet<String>>,
     parsed: Cache<String, Arc<ExecutableDocument>>,
 }
 
 impl Documents {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, schema: &impl Executor) -> Self {
         let parsed = Cache::builder()
             .weigher(|text: &String, _| {
                 u32::try_from(text.len() * MEMORY_PER_TEXT).unwrap_or(u32::MAX)
             })
             .max_capacity(limits.document_cache_bytes)
             .build();
-        Self { limits: limits.clone(), parsed }
+        Self { limits: limits.clone(), types: Arc::new(type_names(schema)), parsed }
     }
 
     /// The document of this text, counted and parsed unless it is known.
@@ -51,10 +57,37 @@ impl Documents {
         check_text(text, &self.limits)?;
         let document = parse_query(text).map_err(|error| coded(error.into(), BAD_USER_INPUT))?;
         check_document(&document, &self.limits)?;
+        self.check_variable_types(&document)?;
         let document = Arc::new(document);
         self.parsed.insert(text.to_owned(), Arc::clone(&document));
         Ok(document)
     }
+
+    /// async-graphql 7.2 panics in validation on `$x: [Unknown] = [1]`, so unknown types are
+    /// refused before it looks.
+    fn check_variable_types(&self, document: &ExecutableDocument) -> Result<(), ServerError> {
+        let operations = document.operations.iter();
+        for variable in operations.flat_map(|(_, operation)| &operation.node.variable_definitions) {
+            let mut base = &variable.node.var_type.node.base;
+            while let BaseType::List(inner) = base {
+                base = &inner.base;
+            }
+            let BaseType::Named(name) = base else { continue };
+            if !self.types.is_empty() && !self.types.contains(name.as_str()) {
+                let message = format!("Unknown type \"{name}\"");
+                return Err(coded(ServerError::new(message, Some(variable.pos)), BAD_USER_INPUT));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Introspection waits for nothing, so it is done at the first poll.
+fn type_names(schema: &impl Executor) -> HashSet<String> {
+    let response = schema.execute(Request::new(TYPE_NAMES)).now_or_never();
+    let data = response.and_then(|response| response.data.into_json().ok()).unwrap_or_default();
+    let types = data["__schema"]["types"].as_array().into_iter().flatten();
+    types.filter_map(|ty| Some(ty["name"].as_str()?.to_owned())).collect()
 }
 
 impl From<Excess> for ServerError {

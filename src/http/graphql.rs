@@ -32,6 +32,7 @@ pub(crate) async fn handle<E: Executor, I: Identify>(
         tracing::info_span!("graphql", method = %request.method(), status = tracing::field::Empty);
     let response = answer(&endpoint, request).instrument(span.clone()).await;
     span.record("status", response.status().as_u16());
+    tracing::debug!(parent: &span, "answered");
     response
 }
 
@@ -50,7 +51,8 @@ async fn answer<E: Executor, I: Identify>(
         Ok(accepts) => accepts,
         Err(refusal) => return refused(endpoint, refusal, Media::Json),
     };
-    if endpoint.graphiql && parts.method == Method::GET && accepts.preferred == Media::Html {
+    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    if endpoint.graphiql && reads && accepts.preferred == Media::Html {
         return graphiql::page();
     }
     let call = Call {
@@ -157,25 +159,30 @@ impl<E: Executor, I: Identify> Call<'_, E, I> {
         if let Some(more) = NonZeroU32::new(more).filter(|_| self.credentials().bearer.is_none()) {
             self.endpoint.limit_rate(self.client, more)?;
         }
+        let mut first = Some(self.endpoint.identify(self.credentials()).await?);
         let mut replies = Vec::with_capacity(batch.len());
-        for (index, params) in batch.into_iter().enumerate() {
-            let reply = match self.endpoint.prepare(params) {
-                Err(reply) => *reply,
-                Ok(operation) if operation.kind == OperationType::Subscription => {
-                    let refusal = needs_stream();
-                    Reply::failed(refusal.status, *refusal.error)
-                }
-                Ok(operation) => {
-                    let identity = if index == 0 {
-                        self.endpoint.identify(self.credentials()).await?
-                    } else {
-                        let identified = self.endpoint.identify.identify(self.credentials()).await;
-                        identified.map_err(Refusal::identity)?
-                    };
-                    self.endpoint.execute(operation, identity, self.deadline).await
+        for params in batch {
+            let operation = match self.endpoint.prepare(params) {
+                Ok(operation) => operation,
+                Err(reply) => {
+                    replies.push(*reply);
+                    continue;
                 }
             };
-            replies.push(reply);
+            if operation.kind == OperationType::Subscription {
+                let refusal = needs_stream();
+                replies.push(Reply::failed(refusal.status, *refusal.error));
+                continue;
+            }
+            // What an identity holds lives for one operation, so each gets its own.
+            let identity = match first.take() {
+                Some(identity) => identity,
+                None => {
+                    let identified = self.endpoint.identify.identify(self.credentials()).await;
+                    identified.map_err(Refusal::identity)?
+                }
+            };
+            replies.push(self.endpoint.execute(operation, identity, self.deadline).await);
         }
         Ok(respond::batch(&replies, self.accepts.json))
     }

@@ -5,9 +5,10 @@
 //! | `POST /graphql` | JSON, single or in a batch; `text/event-stream` for any operation |
 //! | `GET /graphql` | queries; subscriptions as `text/event-stream`; a WebSocket; GraphiQL for browsers |
 //! | `GET /healthz`, `GET /readyz` | the process; what it depends on |
+//! | `GET /feeds/{token}.ics` | an agent's built-in calendar, for calendar programs ([`feeds`]) |
 //! | `GET /metrics` | Prometheus, on the same listener: keep it from the outside in the proxy |
 //!
-//! [`graphql`] tells transports apart; each ends in [`endpoint`], where an operation is counted
+//! `graphql` tells transports apart; each ends in `endpoint`, where an operation is counted
 //! against [`Limits`], identified and executed. The schema is a parameter, so this module knows
 //! nothing of what is served.
 //!
@@ -19,6 +20,7 @@ mod documents;
 mod endpoint;
 mod errors;
 mod event_stream;
+mod feed;
 mod graphiql;
 mod graphql;
 mod health;
@@ -56,6 +58,7 @@ use endpoint::Endpoint;
 use measure::Measure;
 use rate::Limiter;
 
+pub use feed::feeds;
 pub use health::Readiness;
 pub use identity::{Credentials, Identify, Identity};
 pub use limits::Limits;
@@ -123,9 +126,9 @@ pub fn router<E: Executor, I: Identify>(http: Http<E, I>) -> Result<Router, Inva
     let Http { schema, identify, readiness, metrics, config, shutdown } = http;
     let cors = cors(&config.cors_origins)?;
     let endpoint = Arc::new(Endpoint {
+        documents: Documents::new(&config.limits, &schema),
         schema,
         identify,
-        documents: Documents::new(&config.limits),
         limits: config.limits,
         limiter: config.rate_limit.map(Limiter::new),
         trusted_proxies: config.trusted_proxies,

@@ -12,9 +12,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-/// How long a connection may take to send its headers: a slow sender holds a connection, so this
-/// bounds how cheaply connections are held.
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+/// How long a connection may take to send its headers, which includes waiting between requests. It
+/// bounds how cheaply connections are held, and is above the 60 s for which the usual proxies keep
+/// theirs, so that they never use one that is just being closed.
+const HEADERS_WITHIN: Duration = Duration::from_secs(75);
 
 /// How long what is under way may take to finish once the server stops.
 const DRAIN_WITHIN: Duration = Duration::from_secs(10);
@@ -90,4 +91,39 @@ fn spawn_connection(
             tracing::debug!(%error, "a connection ended early");
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::http::testing::{config, start};
+
+    #[tokio::test]
+    async fn a_request_under_way_is_answered_before_the_server_ends() {
+        let server = start(config()).await;
+        let mut idle = TcpStream::connect(server.address).await.unwrap();
+        let mut busy = TcpStream::connect(server.address).await.unwrap();
+        let body = br#"{"query":"{hello}"}"#;
+        let head = format!(
+            "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+             expect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        busy.write_all(head.as_bytes()).await.unwrap();
+        // The server asks for the body, so the request has reached the endpoint.
+        let mut go_on = [0; 25];
+        busy.read_exact(&mut go_on).await.unwrap();
+        assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+
+        server.shutdown.token.cancel();
+        assert_eq!(idle.read(&mut [0]).await.unwrap(), 0, "an idle connection is closed");
+        assert!(!server.task.is_finished(), "a request is still under way");
+        busy.write_all(body).await.unwrap();
+        let mut answer = String::new();
+        busy.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with(r#"{"data":{"hello":"world"}}"#), "{answer}");
+        server.task.await.unwrap().unwrap();
+    }
 }

@@ -18,12 +18,12 @@ use futures_util::{
     FutureExt, StreamExt,
     stream::{self, BoxStream, SelectAll},
 };
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use self::protocol::{ClientMessage, End, ServerMessage};
 use super::{
-    endpoint::Endpoint,
+    endpoint::{Endpoint, timeout_error},
     errors::{LIMIT_EXCEEDED, coded},
     identity::{Credentials, Identify, bearer_of},
     request::Params,
@@ -38,18 +38,13 @@ const SEND_WITHIN: Duration = Duration::from_secs(10);
 /// How long the client may take to answer a close frame.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
-/// What an operation's stream yields; the number tells it from an earlier one of the same ID.
-type Event = (u64, String, Step);
+/// What an operation's stream yields, with the operation's ID.
+type Event = (String, Step);
 
 enum Step {
     Reply(Box<Reply>),
     Refused(ServerError),
     Done,
-}
-
-struct Running {
-    number: u64,
-    stop: CancellationToken,
 }
 
 struct Session<E, I> {
@@ -59,9 +54,10 @@ struct Session<E, I> {
     /// From the handshake's header, then from `connection_init`, which wins.
     token: Option<String>,
     acknowledged: bool,
-    operations: HashMap<String, Running>,
+    /// What ends each running operation. A stream that was ended yields nothing more, so its ID can
+    /// be used again at once.
+    operations: HashMap<String, CancellationToken>,
     events: SelectAll<BoxStream<'static, Event>>,
-    started: u64,
     /// Whether anything came since the last sign of life was sent.
     heard: bool,
 }
@@ -81,7 +77,6 @@ impl<E: Executor, I: Identify> Session<E, I> {
             acknowledged: false,
             operations: HashMap::new(),
             events: SelectAll::new(),
-            started: 0,
             heard: true,
         }
     }
@@ -158,9 +153,7 @@ impl<E: Executor, I: Identify> Session<E, I> {
             ClientMessage::Pong {} => Ok(()),
             ClientMessage::Subscribe { id, payload } => self.subscribe(id, payload).await,
             ClientMessage::Complete { id } => {
-                if let Some(running) = self.operations.remove(&id) {
-                    running.stop.cancel();
-                }
+                self.stop(&id);
                 Ok(())
             }
         }
@@ -175,8 +168,7 @@ impl<E: Executor, I: Identify> Session<E, I> {
             self.token = Some(bearer_of(&value).ok_or_else(End::unauthorized)?.to_owned());
         }
         let credentials = Credentials { bearer: self.token.as_deref(), client: self.client };
-        let identified =
-            tokio::time::timeout_at(self.endpoint.deadline(), self.endpoint.identify(credentials));
+        let identified = timeout_at(self.endpoint.deadline(), self.endpoint.identify(credentials));
         match identified.await {
             Ok(Ok(_)) => {}
             Ok(Err(refusal)) if refusal.status == StatusCode::UNAUTHORIZED => {
@@ -202,13 +194,11 @@ impl<E: Executor, I: Identify> Session<E, I> {
             let error = coded(ServerError::new(message, None), LIMIT_EXCEEDED);
             return self.say(&ServerMessage::Error { id: &id, payload: &[error] }).await;
         }
-        self.started += 1;
-        let running = Running { number: self.started, stop: CancellationToken::new() };
-        let stopped = running.stop.clone().cancelled_owned();
-        let (number, name) = (running.number, id.clone());
-        let steps = self.steps(params).take_until(stopped);
-        self.events.push(steps.map(move |step| (number, name.clone(), step)).boxed());
-        self.operations.insert(id, running);
+        let stop = CancellationToken::new();
+        let steps = self.steps(params).take_until(stop.clone().cancelled_owned());
+        let name = id.clone();
+        self.events.push(steps.map(move |step| (name.clone(), step)).boxed());
+        self.operations.insert(id, stop);
         Ok(())
     }
 
@@ -219,9 +209,11 @@ impl<E: Executor, I: Identify> Session<E, I> {
         let begin = async move {
             let deadline = endpoint.deadline();
             let credentials = Credentials { bearer: token.as_deref(), client };
-            let identity = match endpoint.identify(credentials).await {
-                Ok(identity) => identity,
-                Err(refusal) => return stream::iter([Step::Refused(*refusal.error)]).boxed(),
+            let refused = |error| stream::iter([Step::Refused(error)]).boxed();
+            let identity = match timeout_at(deadline, endpoint.identify(credentials)).await {
+                Ok(Ok(identity)) => identity,
+                Ok(Err(refusal)) => return refused(*refusal.error),
+                Err(_) => return refused(timeout_error(&endpoint.limits)),
             };
             match endpoint.prepare(params) {
                 Ok(operation) => endpoint
@@ -234,11 +226,7 @@ impl<E: Executor, I: Identify> Session<E, I> {
         begin.flatten_stream().chain(stream::iter([Step::Done])).boxed()
     }
 
-    async fn emit(&mut self, (number, id, step): Event) -> Result<(), End> {
-        // Completed by the client, or the ID belongs to a later operation.
-        if self.operations.get(&id).is_none_or(|running| running.number != number) {
-            return Ok(());
-        }
+    async fn emit(&mut self, (id, step): Event) -> Result<(), End> {
         match step {
             Step::Reply(reply) if !reply.is_request_error() => {
                 self.say(&ServerMessage::Next { id: &id, payload: &reply }).await
@@ -252,10 +240,14 @@ impl<E: Executor, I: Identify> Session<E, I> {
         }
     }
 
-    async fn fail(&mut self, id: &str, errors: &[ServerError]) -> Result<(), End> {
-        if let Some(running) = self.operations.remove(id) {
-            running.stop.cancel();
+    fn stop(&mut self, id: &str) {
+        if let Some(stop) = self.operations.remove(id) {
+            stop.cancel();
         }
+    }
+
+    async fn fail(&mut self, id: &str, errors: &[ServerError]) -> Result<(), End> {
+        self.stop(id);
         self.say(&ServerMessage::Error { id, payload: errors }).await
     }
 

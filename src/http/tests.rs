@@ -50,6 +50,7 @@ async fn request_errors_are_200_or_400_by_media_type() {
         ("query A{hello} query B{hello}", "BAD_USER_INPUT"),
         ("{...a} fragment a on Query{...a}", "BAD_USER_INPUT"),
         ("{costly}", "LIMIT_EXCEEDED"),
+        ("query($x: [Unknown] = [1]){hello}", "BAD_USER_INPUT"),
     ] {
         let body = json!({ "query": query }).to_string();
         let answer = send(&app(config()), post(body.clone(), &[])).await;
@@ -268,6 +269,14 @@ async fn callers_without_a_key_are_limited_by_address() {
         [StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS]
     {
         assert_eq!(send(&app, from("192.0.2.1", "Bearer guess")).await.status, status);
+    }
+    let app = limited();
+    let guess =
+        || post(r#"[{"query":"{"},{"query":"{hello}"}]"#, &[("authorization", "Bearer guess")]);
+    for status in
+        [StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS]
+    {
+        assert_eq!(send(&app, guess()).await.status, status);
     }
     let batch = format!("[{}]", [r#"{"query":"{hello}"}"#; 3].join(","));
     assert_eq!(send(&limited(), post(batch, &[])).await.status, StatusCode::TOO_MANY_REQUESTS);

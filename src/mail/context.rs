@@ -6,6 +6,9 @@ use calendar_provider::TimeRange;
 use chrono_tz::Tz;
 use url::Url;
 
+use super::message::Mailbox;
+use super::values::{single_line, unlinked};
+
 /// Attributes by name, as the visitor's page gave them.
 pub type Attributes = BTreeMap<String, String>;
 
@@ -49,6 +52,13 @@ impl PersonFacts {
             names.into_iter().flatten().map(str::trim).filter(|name| !name.is_empty()).collect();
         (!names.is_empty()).then(|| names.join(" "))
     }
+
+    /// The visitor as the receiver of a mail or the attendee of an event; nothing in the name
+    /// becomes a link.
+    pub fn mailbox(&self) -> Mailbox {
+        let name = self.full_name().map(|name| unlinked(&name)).filter(|name| !name.is_empty());
+        Mailbox { name, email: self.email.clone() }
+    }
 }
 
 /// The visitor's company.
@@ -73,6 +83,14 @@ pub struct AgentFacts {
     pub name: String,
     /// Where answers go.
     pub email: String,
+}
+
+impl AgentFacts {
+    /// The agent as the receiver of a mail or of answers, or the organizer of an event.
+    pub fn mailbox(&self) -> Mailbox {
+        let name = Some(single_line(&self.name)).filter(|name| !name.is_empty());
+        Mailbox { name, email: self.email.clone() }
+    }
 }
 
 /// The meeting.

@@ -89,7 +89,8 @@ impl Layout {
             let _ = write!(text, "{body}\n\n");
         }
         for Fact { label, value } in &self.facts {
-            let separator = if value.contains('\n') { ":\n" } else { colon };
+            let own_lines = value.contains('\n');
+            let separator = if own_lines { colon.replace(": ", ":\n") } else { colon.to_owned() };
             let _ = writeln!(text, "{label}{separator}{value}");
         }
         for Button { label, url } in &self.buttons {

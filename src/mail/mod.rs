@@ -35,3 +35,6 @@ pub use transport::{
 };
 pub use values::contains_link;
 pub use wording::{agent_summary, meeting_description, meeting_summary};
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 
 use linkify::{LinkFinder, LinkKind};
 
+use super::template::is_reserved;
+
 /// Whether a program that shows `text` may turn a part of it into a link: a URL with or without
 /// its scheme, a domain, or an e-mail address. Letters that look full-width, dots of other scripts
 /// and invisible characters do not hide one.
@@ -30,22 +32,21 @@ pub(super) fn plain_lines(text: &str) -> String {
     text.split('\n').map(single_line).collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
-/// The text with a word joiner in each place where a link would otherwise be recognised: it reads
-/// the same, and no program makes it clickable. The second line of defence behind
-/// [`contains_link`]: a domain, for one, is a fair value that must not become a link.
+/// The text with the signs that make a link replaced by ones that look the same, wherever a program
+/// would make a link of it. The second line of defence behind [`contains_link`]: a domain, for one,
+/// is a fair value that must not become a link.
 pub(super) fn unlinked(text: &str) -> String {
     let text = single_line(text);
     if !contains_link(&text) {
         return text;
     }
-    let mut safe = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        safe.push(c);
-        if matches!(narrow(c), '.' | ':' | '/' | '@') {
-            safe.push('\u{2060}');
-        }
-    }
-    safe
+    let look_alike = |c: char| match narrow(c) {
+        '.' => '\u{2024}', // one dot leader
+        '/' => '\u{2215}', // division slash
+        '@' => '\u{ff20}', // full-width commercial at
+        _ => c,
+    };
+    text.chars().map(look_alike).collect()
 }
 
 /// Whether `text` is one e-mail address and nothing else that a program would make a link of.
@@ -63,9 +64,11 @@ fn finder() -> LinkFinder {
     finder
 }
 
-/// Marks of direction, zero-width characters and tags: seen by programs, not by people.
+/// Marks of direction, zero-width characters and tags, seen by programs and not by people; and the
+/// characters that have a meaning of ours in templates.
 fn is_invisible(c: char) -> bool {
-    matches!(c,
+    is_reserved(c)
+        || matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
         | '\u{e0000}'..='\u{e007f}')
@@ -80,6 +83,7 @@ fn is_line_separator(c: char) -> bool {
 fn narrow(c: char) -> char {
     match c {
         '\u{3002}' | '\u{ff61}' | '\u{2024}' => '.',
+        '\u{2044}' | '\u{2215}' => '/',
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xff01 + 0x21).unwrap_or(c),
         _ => c,
     }

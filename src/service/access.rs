@@ -253,13 +253,24 @@ fn lacks(permissions: &[Permission]) -> Error {
     Error::Forbidden(format!("this needs the permission {}", names.join(" or ")))
 }
 
+/// Who calls, and for how long that holds.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Who.
+    pub caller: Caller,
+    /// When a token stops working.
+    pub expires_at: Option<chrono::DateTime<chrono::Utc>>,
+}
+
 /// Who carries `bearer`, the token of an Authorization header.
 ///
 /// # Errors
 /// `UNAUTHENTICATED` where there is one and it does not work: a caller that means to be known is
 /// never served as a visitor.
-pub async fn identify(app: &App, bearer: Option<&str>) -> Result<Caller> {
-    let Some(token) = bearer else { return Ok(Caller::Visitor) };
+pub async fn identify(app: &App, bearer: Option<&str>) -> Result<Known> {
+    let Some(token) = bearer else {
+        return Ok(Known { caller: Caller::Visitor, expires_at: None });
+    };
     let refused = Error::Unauthenticated("the key or token is unknown, expired or revoked");
     let hash = app.secrets.hash(token);
     if token.starts_with("fda_") {
@@ -272,7 +283,8 @@ pub async fn identify(app: &App, bearer: Option<&str>) -> Result<Caller> {
         .await?;
     let Some(key) = key else { return Err(refused) };
     let profile = profile(&key.profile)?;
-    Ok(Caller::Key { id: key.id, name: key.name, profile })
+    let caller = Caller::Key { id: key.id, name: key.name, profile };
+    Ok(Known { caller, expires_at: None })
 }
 
 /// Reads a profile from the database.
@@ -281,7 +293,7 @@ pub(crate) fn profile(text: &str) -> Result<Profile> {
 }
 
 /// The agent behind a token that has not expired.
-async fn agent_of_token(app: &App, hash: Vec<u8>) -> Result<Option<Caller>> {
+async fn agent_of_token(app: &App, hash: Vec<u8>) -> Result<Option<Known>> {
     let token = agent_token::Entity::find_by_id(hash)
         .filter(agent_token::Column::ExpiresAt.gt(app.now()))
         .one(&app.db)
@@ -289,7 +301,8 @@ async fn agent_of_token(app: &App, hash: Vec<u8>) -> Result<Option<Caller>> {
     let Some(token) = token else { return Ok(None) };
     let agent = agent::Entity::find_by_id(token.agent_id).one(&app.db).await?;
     let Some(agent) = agent.filter(|agent| agent.active) else { return Ok(None) };
-    Ok(Some(Caller::Agent { id: agent.id, profile: profile(&agent.profile)? }))
+    let caller = Caller::Agent { id: agent.id, profile: profile(&agent.profile)? };
+    Ok(Some(Known { caller, expires_at: Some(token.expires_at) }))
 }
 
 /// A key just made.

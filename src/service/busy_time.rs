@@ -1,7 +1,9 @@
 //! Busy times that agents keep in the built-in calendar.
 
+use std::collections::HashMap;
+
 use calendar_provider::TimeRange;
-use sea_orm::{DatabaseTransaction, EntityTrait, Set};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set};
 use uuid::Uuid;
 
 use super::{Error, Result, text};
@@ -81,18 +83,35 @@ pub async fn delete(app: &App, agent_id: Uuid, id: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// Busy times that have not ended before `since`, in order of start.
+/// Busy times of several agents that have not ended before `since`, each agent's in order of start,
+/// in one statement.
 ///
 /// # Errors
 /// None but the database's.
-pub async fn list(
+pub async fn list_of_agents(
     app: &App,
-    agent_id: Uuid,
+    agents: &[Uuid],
     since: chrono::DateTime<chrono::Utc>,
-) -> Result<Vec<BusyTime>> {
-    let events = builtin::since(&app.db, agent_id, since).await?;
-    let mine = events.into_iter().filter(|event| event.kind == builtin::BUSY_TIME);
-    mine.map(of_event).collect()
+) -> Result<HashMap<Uuid, Vec<BusyTime>>> {
+    let mut found: HashMap<Uuid, Vec<BusyTime>> = HashMap::new();
+    for event in builtin::busy_times_of(&app.db, agents, since).await? {
+        found.entry(event.agent_id).or_default().push(of_event(event)?);
+    }
+    Ok(found)
+}
+
+/// The busy time with this ID, whoever asks.
+///
+/// # Errors
+/// None but the database's.
+pub async fn find(app: &App, id: Uuid) -> Result<Option<BusyTime>> {
+    let event = builtin::Entity::find()
+        .filter(builtin::Column::Uid.eq(uid(id)))
+        .filter(builtin::Column::Kind.eq(builtin::BUSY_TIME))
+        .filter(builtin::Column::Deleted.eq(false))
+        .one(&app.db)
+        .await?;
+    event.map(of_event).transpose()
 }
 
 fn of_event(event: builtin::Model) -> Result<BusyTime> {

@@ -21,6 +21,14 @@ use crate::store::{self, JsonOf, agent, busy, calendar};
 /// `status` of a calendar that can be read.
 pub const CONNECTED: &str = "CONNECTED";
 
+/// `status` of a calendar that could not be read for too long.
+pub const UNREACHABLE: &str = "UNREACHABLE";
+
+/// `conference_kind` of a Google Meet link.
+pub const GOOGLE_MEET: &str = "GOOGLE_MEET";
+/// `conference_kind` of a Microsoft Teams link.
+pub const MICROSOFT_TEAMS: &str = "MICROSOFT_TEAMS";
+
 /// What decides whether a calendar can be trusted to say when its agent is free.
 #[derive(Clone, Copy, Debug)]
 pub struct Health<'a> {
@@ -134,6 +142,26 @@ pub async fn connect(
     .await
 }
 
+/// Begins to connect a calendar through its provider's own pages. No provider of this build connects
+/// that way, so every call says which way the named one takes.
+///
+/// # Errors
+/// `NOT_FOUND`; `BAD_USER_INPUT`.
+pub async fn start_authorization(
+    app: &App,
+    agent_id: Uuid,
+    provider_id: &str,
+    _return_url: Option<String>,
+) -> Result<url::Url> {
+    let about = provider(app, provider_id)?.about();
+    super::agent::get(app, agent_id).await?;
+    let message = match about.connect_with {
+        ConnectMethod::OAuth2 => format!("{} is not set up on this server", about.name),
+        _ => format!("{} connects through connectCalendar", about.name),
+    };
+    Err(Error::bad_input("input.providerId", message))
+}
+
 /// Disconnects the agent's calendar: out of the queue until another is connected.
 ///
 /// # Errors
@@ -174,6 +202,28 @@ pub fn open(app: &App, calendar: &calendar::Model) -> Result<Connection> {
     let secret = String::from_utf8(plain).map_err(Error::internal)?;
     let owner = calendar.agent_id.to_string();
     Ok(Connection::new(owner, calendar.calendar_ref.clone(), secret.into()))
+}
+
+/// Notes that a calendar can't be used as it is, and why, in words for its agent. One that was
+/// replaced or noted so meanwhile is left as it is.
+///
+/// # Errors
+/// `NOT_FOUND` where there is no such agent.
+pub(crate) async fn mark(
+    app: &App,
+    connection: &calendar::Model,
+    status: &str,
+    problem: &str,
+) -> Result<()> {
+    super::agent::locked(app, connection.agent_id, async |transaction, _, _| {
+        let sql = "UPDATE calendar_connections SET status = ?, problem = ? \
+            WHERE id = ? AND status <> ?";
+        let values = [status.into(), problem.into(), connection.id.into(), status.into()];
+        store::run_raw(transaction, sql, values).await?;
+        Ok(())
+    })
+    .await?;
+    Ok(())
 }
 
 /// Whether the provider's events live in our own database.

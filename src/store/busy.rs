@@ -106,6 +106,26 @@ pub mod builtin {
             .await
     }
 
+    /// What several agents entered that ends after `since`, in order of start.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn busy_times_of<C: ConnectionTrait>(
+        db: &C,
+        agents: &[Uuid],
+        since: DateTime<Utc>,
+    ) -> Result<Vec<Model>, DbErr> {
+        Entity::find()
+            .filter(Column::AgentId.is_in(agents.iter().copied()))
+            .filter(Column::Deleted.eq(false))
+            .filter(Column::Kind.eq(BUSY_TIME))
+            .filter(Column::EndsAt.gt(since))
+            .order_by_asc(Column::StartsAt)
+            .order_by_asc(Column::Uid)
+            .all(db)
+            .await
+    }
+
     /// What stands in the agent's calendar.
     pub fn present(agent: Uuid) -> sea_orm::Select<Entity> {
         Entity::find().filter(Column::AgentId.eq(agent)).filter(Column::Deleted.eq(false))

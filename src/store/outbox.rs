@@ -13,6 +13,8 @@ use super::{JsonOf, run_raw, statement};
 
 /// `state` of a row that is still to be delivered.
 pub const PENDING: &str = "PENDING";
+/// How a booking says that a delivery is there.
+pub const DELIVERED: &str = "DELIVERED";
 /// `state` of a row that was delivered.
 pub const DONE: &str = "DONE";
 /// `state` of a row that was given up.
@@ -64,6 +66,9 @@ pub struct Payload {
     pub reason: Option<String>,
     /// For a move, the start before it.
     pub moved_from: Option<DateTime<Utc>>,
+    /// For word of a failure, which delivery was given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Kind>,
 }
 
 /// What happened to a booking.
@@ -148,8 +153,20 @@ pub struct New {
     pub created_at: DateTime<Utc>,
 }
 
-/// Writes rows, in the caller's transaction, in one statement. A row whose deduplication key
-/// (kind, booking, version) is there already stays as it is.
+impl New {
+    /// No two rows do the same: one for each kind, booking and version, and of the words of a
+    /// failure one for each delivery that failed.
+    fn dedup_key(&self) -> String {
+        let key = format!("{}/{}/{}", self.kind.as_str(), self.booking_id, self.version);
+        match self.payload.failed {
+            Some(failed) => format!("{key}/{}", failed.as_str()),
+            None => key,
+        }
+    }
+}
+
+/// Writes rows, in the caller's transaction, in one statement. A row whose deduplication key is
+/// there already stays as it is.
 ///
 /// # Errors
 /// The database's own.
@@ -160,8 +177,8 @@ pub async fn put<C: ConnectionTrait>(db: &C, rows: Vec<New>) -> Result<(), DbErr
         booking_id: Set(new.booking_id),
         agent_id: Set(new.agent_id),
         version: Set(new.version),
+        dedup_key: Set(new.dedup_key()),
         payload: Set(JsonOf(new.payload)),
-        dedup_key: Set(format!("{}/{}/{}", new.kind.as_str(), new.booking_id, new.version)),
         state: Set(PENDING.to_owned()),
         run_at: Set(new.run_at),
         lease_id: Set(None),

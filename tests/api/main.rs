@@ -1,1 +1,6 @@
-fn main() {}
+//! The product as its callers see it: through HTTP, on SQLite and on PostgreSQL.
+
+mod support;
+
+mod booking;
+mod schema;

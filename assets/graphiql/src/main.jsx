@@ -24,10 +24,14 @@ function fetcher(params, options = {}) {
   return createGraphiQLFetcher({ url: endpoint, wsClient })(params, options);
 }
 
+// Of the first tab GraphiQL takes only the query from defaultTabs. Afterwards it keeps its own.
+const firstVisit = localStorage.getItem("graphiql:tabState") === null;
+
 createRoot(document.getElementById("graphiql")).render(
   createElement(GraphiQL, {
     fetcher,
     defaultTabs: examples,
+    variables: firstVisit ? examples[0].variables : undefined,
     defaultEditorToolsVisibility: "variables",
     shouldPersistHeaders: false,
   }),

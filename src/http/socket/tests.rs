@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{
@@ -135,9 +135,12 @@ async fn request_errors_end_an_operation_and_not_the_socket() {
 async fn a_completed_operation_is_silent_and_its_id_is_free() {
     let server = start(config()).await;
     let mut client = Client::ready(&server).await;
-    client.subscribe("a", "subscription{forever}").await;
-    client.hears(next("a", json!({ "forever": 1 }))).await;
+    client.subscribe("a", "subscription{count(to:1000000)}").await;
+    client.hears(next("a", json!({ "count": 1 }))).await;
     client.say(complete("a")).await;
+    client.say(json!({ "type": "ping" })).await;
+    // What was sent before the server read "complete" still arrives.
+    while client.next().await["type"] != "pong" {}
     client.subscribe("a", "{hello}").await;
     client.hears(next("a", json!({ "hello": "world" }))).await;
     client.hears(complete("a")).await;
@@ -296,6 +299,19 @@ async fn credentials_that_expire_end_their_subscriptions() {
 }
 
 #[tokio::test]
+async fn a_client_that_answers_no_ping_is_dropped() {
+    let server = start(config()).await;
+    let mut client = Client::ready(&server).await;
+    // From here on time passes as soon as everybody waits; reading below the protocol answers nothing.
+    tokio::time::pause();
+    let MaybeTlsStream::Plain(stream) = client.0.get_mut() else { panic!("no TLS here") };
+    let mut received = Vec::new();
+    let ended = timeout(3 * PATIENCE, stream.read_to_end(&mut received)).await;
+    ended.expect("dropped after two keepalive periods").unwrap();
+    assert_eq!(received, [0x89, 0], "one ping frame, unanswered");
+}
+
+#[tokio::test]
 async fn sockets_are_closed_when_the_server_stops() {
     let server = start(config()).await;
     let mut client = Client::ready(&server).await;
@@ -303,6 +319,7 @@ async fn sockets_are_closed_when_the_server_stops() {
     client.hears(next("a", json!({ "forever": 1 }))).await;
     server.shutdown.token.cancel();
     assert_eq!(client.closed().await, 1001);
+    assert!(!server.task.is_finished(), "the server waits for the client's answer");
     drop(client);
     timeout(PATIENCE, server.task).await.expect("the server ends in time").unwrap().unwrap();
     assert!(TcpStream::connect(server.address).await.is_err(), "still accepting");

@@ -123,8 +123,9 @@ pub fn calendar(part: &CalendarPart) -> String {
 }
 
 /// A calendar to subscribe to: METHOD:PUBLISH, times in UTC, in the order given. `name` is the
-/// calendar's title (RFC 7986, section 5.1, and the older X-WR-CALNAME).
-pub fn feed(name: &str, events: &[FeedEvent]) -> String {
+/// calendar's title (RFC 7986, section 5.1, and the older X-WR-CALNAME), `owner` the agent, whom
+/// each event names as its ORGANIZER (RFC 5546, section 3.2.1).
+pub fn feed(name: &str, owner: &Mailbox, events: &[FeedEvent]) -> String {
     let mut lines = Lines::default();
     open(&mut lines, "PUBLISH");
     lines.text("NAME", name);
@@ -137,6 +138,7 @@ pub fn feed(name: &str, events: &[FeedEvent]) -> String {
         lines.push("DTSTART", &utc(event.range.start()));
         lines.push("DTEND", &utc(event.range.end()));
         words(&mut lines, &event.summary, event.description.as_deref(), event.location.as_deref());
+        person(&mut lines, "ORGANIZER", owner, &[]);
         lines.push("END", "VEVENT");
     }
     lines.push("END", "VCALENDAR");
@@ -173,3 +175,6 @@ fn person(lines: &mut Lines, property: &str, mailbox: &Mailbox, asked: &[(&str, 
 fn utc(instant: DateTime<Utc>) -> String {
     instant.format("%Y%m%dT%H%M%SZ").to_string()
 }
+
+#[cfg(test)]
+mod tests;

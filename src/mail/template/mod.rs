@@ -175,3 +175,6 @@ fn position(source: &str, offset: usize) -> (u32, u32) {
     let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
     (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
 }
+
+#[cfg(test)]
+mod tests;

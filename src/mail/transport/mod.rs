@@ -120,3 +120,6 @@ impl Mailer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,6 +76,7 @@ pub(super) const fn payload(booking: &Model, change: Change) -> Payload {
         ends_at: booking.ends_at,
         reason: None,
         moved_from: None,
+        failed: None,
     }
 }
 

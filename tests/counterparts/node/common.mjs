@@ -84,7 +84,10 @@ export async function runChecks(checks) {
     try {
       await check();
     } catch (error) {
-      problems.push(`${name}: ${error?.message ?? JSON.stringify(error)}`);
+      // A closed socket is thrown as its close event, whose code and reason are no own properties.
+      const closed = error?.code && error.reason !== undefined;
+      const text = closed ? `closed with ${error.code} ${error.reason}` : error?.message;
+      problems.push(`${name}: ${text || JSON.stringify(error)}`);
     }
   }
   return problems;

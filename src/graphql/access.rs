@@ -1,0 +1,275 @@
+//! Who may call each field of Query, Mutation and Subscription: one table, closed by default.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use uuid::Uuid;
+
+use super::agent::Agent;
+use super::error::Result;
+use super::scalars::DateTime;
+use crate::app::App;
+use crate::ids::{self, Prefix};
+use crate::service::access::{self, Caller, Permission as P, Profile as ProfileName};
+use crate::service::{Error, booking};
+
+/// Who may call a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Everybody, visitors included.
+    Open,
+    /// Whoever has a key or a token.
+    Known,
+    /// Whoever has this permission.
+    Has(P),
+    /// The agent meant, where it has the first; and whoever has MANAGE_AGENTS.
+    Own(P),
+    /// An agent for its own bookings; for all of them, whoever has MANAGE_ALL_MEETINGS.
+    Bookings,
+    /// Whoever holds the booking's manage token; by ID as [`Rule::Bookings`].
+    Reference,
+}
+
+/// Every field of Query, Mutation and Subscription, with its rule. A field that is not here is
+/// refused to everybody.
+pub const RULES: &[(&str, Rule)] = &[
+    ("viewer", Rule::Open),
+    ("node", Rule::Known),
+    ("agent", Rule::Known),
+    ("agents", Rule::Known),
+    ("booking", Rule::Bookings),
+    ("managedBooking", Rule::Open),
+    ("bookings", Rule::Bookings),
+    ("slots", Rule::Open),
+    ("calendarProviders", Rule::Known),
+    ("templateTokens", Rule::Known),
+    ("previewInvite", Rule::Own(P::ManageCalendarAvailability)),
+    ("failedDeliveries", Rule::Has(P::ManageIntegrations)),
+    ("createAgent", Rule::Has(P::ManageAgents)),
+    ("updateAgent", Rule::Has(P::ManageAgents)),
+    ("issueAgentToken", Rule::Has(P::ManageAgents)),
+    ("setMeetingAvailability", Rule::Own(P::ManageCalendarAvailability)),
+    ("setDateOverride", Rule::Own(P::ManageCalendarAvailability)),
+    ("removeDateOverride", Rule::Own(P::ManageCalendarAvailability)),
+    ("setInviteTemplate", Rule::Own(P::ManageCalendarAvailability)),
+    ("createBusyTime", Rule::Own(P::ManageCalendarAvailability)),
+    ("deleteBusyTime", Rule::Own(P::ManageCalendarAvailability)),
+    ("setLiveChatAvailability", Rule::Own(P::ManageLiveChatAvailability)),
+    ("setLiveChatOverride", Rule::Own(P::ManageLiveChatAvailability)),
+    ("clearLiveChatOverride", Rule::Own(P::ManageLiveChatAvailability)),
+    ("startCalendarAuthorization", Rule::Own(P::ConnectCalendar)),
+    ("connectCalendar", Rule::Own(P::ConnectCalendar)),
+    ("disconnectCalendar", Rule::Own(P::ConnectCalendar)),
+    ("createCalendarFeed", Rule::Own(P::ConnectCalendar)),
+    ("revokeCalendarFeed", Rule::Own(P::ConnectCalendar)),
+    ("bookMeeting", Rule::Open),
+    ("rescheduleBooking", Rule::Reference),
+    ("cancelBooking", Rule::Reference),
+    ("retryDelivery", Rule::Has(P::ManageIntegrations)),
+    ("bookingChanged", Rule::Bookings),
+    ("agentChanged", Rule::Known),
+];
+
+/// Lets the caller into the field that is being resolved, or not. Rules about an agent's own settings
+/// want to know which agent is meant: see [`authorise_for`].
+pub(crate) fn authorise(ctx: &Context<'_>) -> Result<()> {
+    let caller = caller(ctx);
+    match rule(ctx)? {
+        // Whoever holds a manage token is looked at together with the booking.
+        Rule::Open | Rule::Reference => Ok(()),
+        Rule::Known => Ok(caller.require_known()?),
+        Rule::Has(permission) => Ok(caller.require(permission)?),
+        Rule::Bookings => Ok(booking::agent_of(caller).map(|_| ())?),
+        Rule::Own(_) => Err(no_rule(ctx.field().name()).into()),
+    }
+}
+
+/// The same for a field about the settings of `agent`.
+pub(crate) fn authorise_for(ctx: &Context<'_>, agent: &ID, field: &str) -> Result<Uuid> {
+    let Rule::Own(own) = rule(ctx)? else { return Err(no_rule(ctx.field().name()).into()) };
+    let caller = caller(ctx);
+    caller.require_known()?;
+    let id = read_id(ids::AGENT, agent, field)?;
+    caller.require_for(id, own, P::ManageAgents)?;
+    Ok(id)
+}
+
+fn rule(ctx: &Context<'_>) -> Result<Rule> {
+    let name = ctx.field().name();
+    let found = RULES.iter().find(|(field, _)| *field == name);
+    Ok(found.map(|(_, rule)| *rule).ok_or_else(|| no_rule(name))?)
+}
+
+fn no_rule(field: &str) -> Error {
+    Error::internal(anyhow::anyhow!("the field {field} has no fitting rule"))
+}
+
+/// Who calls.
+pub(crate) fn caller<'a>(ctx: &Context<'a>) -> &'a Caller {
+    ctx.data_opt::<Caller>().unwrap_or(&Caller::Visitor)
+}
+
+/// What the process holds.
+pub(crate) fn app<'a>(ctx: &Context<'a>) -> &'a Arc<App> {
+    ctx.data_unchecked::<Arc<App>>()
+}
+
+/// Reads a global ID of one kind.
+///
+/// # Errors
+/// `NOT_FOUND` for an ID of another kind, or no ID of ours at all: nothing has it.
+pub(crate) fn read_id(kind: Prefix, id: &ID, field: &str) -> Result<Uuid, Error> {
+    kind.parse(id).ok_or_else(|| Error::NotFound(format!("{field} names nothing of this kind")))
+}
+
+/// What a profile may allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "P")]
+pub enum Permission {
+    /// Own live-chat blocks and toggle.
+    ManageLiveChatAvailability,
+    /// Own calendar: connecting, disconnecting, its feed.
+    ConnectCalendar,
+    /// Own meeting blocks, date overrides, busy times and invitation.
+    ManageCalendarAvailability,
+    /// Every agent and its settings.
+    ManageAgents,
+    /// Own live chats.
+    ViewMyConversations,
+    /// Everybody's live chats.
+    ViewAllConversations,
+    /// Everybody's bookings.
+    ManageAllMeetings,
+    /// Rules, teams and accounts, to look at.
+    ViewRouting,
+    /// Rules, teams and accounts, to change.
+    ManageRouting,
+    /// What is kept about visitors, and for how long.
+    ManagePrivacyAndSecurity,
+    /// Deliveries that failed, webhooks, keys.
+    ManageIntegrations,
+    /// Reports, to look at.
+    ViewReports,
+    /// Reports, to take out.
+    ExportReports,
+}
+
+/// A named set of permissions, for an API key or an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "ProfileName")]
+pub enum Profile {
+    /// All permissions.
+    Admin,
+    /// Agents, meetings, routing and reports.
+    SalesAdmin,
+    /// Routing, integrations, reports and all conversations.
+    MarketingAdmin,
+    /// Routing, reports and all conversations, to look at.
+    MarketingUser,
+    /// Own live chat, calendar, availability and conversations.
+    LiveAgent,
+    /// Own calendar and availability.
+    CalendarAgent,
+}
+
+/// Kinds of caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum ViewerKind {
+    /// Nobody we know.
+    Visitor,
+    /// A program with an API key.
+    ApiKey,
+    /// An agent's browser.
+    Agent,
+}
+
+/// Who calls, and what it may do.
+#[derive(Clone, Debug)]
+pub struct Viewer(Caller);
+
+#[Object]
+impl Viewer {
+    /// What the caller is.
+    async fn kind(&self) -> ViewerKind {
+        match self.0 {
+            Caller::Visitor => ViewerKind::Visitor,
+            Caller::Key { .. } => ViewerKind::ApiKey,
+            Caller::Agent { .. } => ViewerKind::Agent,
+        }
+    }
+
+    /// What the API key was made for; null for other callers.
+    async fn key_name(&self) -> Option<&str> {
+        match &self.0 {
+            Caller::Key { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Null for a visitor.
+    async fn profile(&self) -> Option<Profile> {
+        self.0.profile().map(Into::into)
+    }
+
+    /// What the profile allows; nothing for a visitor.
+    async fn permissions(&self) -> Vec<Permission> {
+        let profile = self.0.profile();
+        let all = profile.map_or(&[][..], ProfileName::permissions);
+        all.iter().map(|permission| (*permission).into()).collect()
+    }
+
+    /// The agent that calls; null for other callers.
+    async fn agent(&self, ctx: &Context<'_>) -> Result<Option<Agent>> {
+        match self.0.agent_id() {
+            Some(id) => Ok(Some(Agent(crate::service::agent::get(app(ctx), id).await?))),
+            None => Ok(None),
+        }
+    }
+}
+
+/// A token for an agent's browser.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct AgentToken {
+    /// Goes into the header Authorization: Bearer …; shown once.
+    token: String,
+    /// When it stops working.
+    expires_at: DateTime,
+}
+
+/// Queries about access.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AccessQuery;
+
+#[Object]
+impl AccessQuery {
+    /// Who the caller is and what it may do. Open to everybody.
+    async fn viewer(&self, ctx: &Context<'_>) -> Result<Viewer> {
+        authorise(ctx)?;
+        Ok(Viewer(caller(ctx).clone()))
+    }
+}
+
+/// Mutations about access.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AccessMutation;
+
+#[Object]
+impl AccessMutation {
+    /// A short-lived token for an agent's browser, with the agent's own permissions. For API keys
+    /// with MANAGE_AGENTS whose profile allows all that the agent's does.
+    async fn issue_agent_token(
+        &self,
+        ctx: &Context<'_>,
+        agent_id: ID,
+        #[graphql(desc = "1 to 720.")] ttl_minutes: i64,
+    ) -> Result<AgentToken> {
+        authorise(ctx)?;
+        if !matches!(caller(ctx), Caller::Key { .. }) {
+            let message = "only an API key can issue tokens".to_owned();
+            return Err(Error::Forbidden(message).into());
+        }
+        let agent = read_id(ids::AGENT, &agent_id, "agentId")?;
+        let new = access::issue_agent_token(app(ctx), caller(ctx), agent, ttl_minutes).await?;
+        Ok(AgentToken { token: new.token, expires_at: new.expires_at.into() })
+    }
+}

@@ -1,0 +1,195 @@
+//! Loaders: what many rows of a list lead to is read in one statement.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::{Context, Data};
+use chrono::{DateTime, NaiveDate, Utc};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use uuid::Uuid;
+
+use super::error::{LoadError, Result};
+use crate::app::App;
+use crate::service::booking::{self, Filter};
+use crate::store::page::{Page, PageRequest};
+use crate::store::{self, agent, calendar, date_override};
+
+/// Reads rows for one operation.
+pub(crate) struct Loaders(Arc<App>);
+
+/// An agent's calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct CalendarOf(pub(crate) Uuid);
+
+/// An agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct AgentById(pub(crate) Uuid);
+
+/// An agent's date overrides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct OverridesOf {
+    pub(crate) agent: Uuid,
+    pub(crate) from: Option<NaiveDate>,
+    pub(crate) to: Option<NaiveDate>,
+}
+
+/// A page of an agent's bookings.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct BookingsOf {
+    pub(crate) agent: Uuid,
+    pub(crate) filter: Filter,
+    pub(crate) page: PageRequest<(DateTime<Utc>, Uuid)>,
+}
+
+/// An agent's busy times that have not ended before an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct BusyTimesOf {
+    pub(crate) agent: Uuid,
+    pub(crate) since: DateTime<Utc>,
+}
+
+/// A booking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct BookingById(pub(crate) Uuid);
+
+/// Puts new loaders into an operation's data. They keep nothing between batches: a subscription's
+/// operation lives long, and must not see what was once.
+pub(crate) fn add(data: &mut Data, app: &Arc<App>) {
+    let loader = DataLoader::new(Loaders(Arc::clone(app)), tokio::spawn);
+    data.insert(loader.delay(std::time::Duration::ZERO));
+}
+
+/// Reads one key, together with whatever else is asked for at the same time.
+pub(crate) async fn load<K>(
+    ctx: &Context<'_>,
+    key: K,
+) -> Result<Option<<Loaders as Loader<K>>::Value>>
+where
+    K: Send + Sync + std::hash::Hash + Eq + Clone + 'static,
+    Loaders: Loader<K, Error = LoadError>,
+{
+    Ok(ctx.data_unchecked::<DataLoader<Loaders>>().load_one(key).await?)
+}
+
+impl Loader<AgentById> for Loaders {
+    type Value = agent::Model;
+    type Error = LoadError;
+
+    async fn load(&self, keys: &[AgentById]) -> Result<HashMap<AgentById, Self::Value>, LoadError> {
+        let select = agent::Entity::find();
+        let ids = keys.iter().map(|key| key.0);
+        let rows = select.filter(agent::Column::Id.is_in(ids)).all(&self.0.db).await?;
+        Ok(rows.into_iter().map(|row| (AgentById(row.id), row)).collect())
+    }
+}
+
+impl Loader<BookingById> for Loaders {
+    type Value = store::booking::Model;
+    type Error = LoadError;
+
+    async fn load(
+        &self,
+        keys: &[BookingById],
+    ) -> Result<HashMap<BookingById, Self::Value>, LoadError> {
+        let ids = keys.iter().map(|key| key.0);
+        let select = store::booking::Entity::find();
+        let rows = select.filter(store::booking::Column::Id.is_in(ids)).all(&self.0.db).await?;
+        Ok(rows.into_iter().map(|row| (BookingById(row.id), row)).collect())
+    }
+}
+
+impl Loader<CalendarOf> for Loaders {
+    type Value = calendar::Model;
+    type Error = LoadError;
+
+    async fn load(
+        &self,
+        keys: &[CalendarOf],
+    ) -> Result<HashMap<CalendarOf, Self::Value>, LoadError> {
+        let agents = keys.iter().map(|key| key.0);
+        let select = calendar::Entity::find();
+        let rows = select.filter(calendar::Column::AgentId.is_in(agents)).all(&self.0.db).await?;
+        Ok(rows.into_iter().map(|row| (CalendarOf(row.agent_id), row)).collect())
+    }
+}
+
+impl Loader<OverridesOf> for Loaders {
+    type Value = Vec<date_override::Model>;
+    type Error = LoadError;
+
+    async fn load(
+        &self,
+        keys: &[OverridesOf],
+    ) -> Result<HashMap<OverridesOf, Self::Value>, LoadError> {
+        use date_override::Column;
+        let mut found: HashMap<OverridesOf, Self::Value> =
+            keys.iter().map(|key| (*key, Vec::new())).collect();
+        for ((from, to), agents) in alike(keys, |key| (key.from, key.to), |key| key.agent) {
+            let condition = sea_orm::Condition::all()
+                .add(Column::AgentId.is_in(agents))
+                .add_option(from.map(|from| Column::Date.gte(from)))
+                .add_option(to.map(|to| Column::Date.lte(to)));
+            let select = date_override::Entity::find().filter(condition);
+            for row in select.order_by_asc(Column::Date).all(&self.0.db).await? {
+                found.entry(OverridesOf { agent: row.agent_id, from, to }).or_default().push(row);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<BusyTimesOf> for Loaders {
+    type Value = Vec<crate::service::busy_time::BusyTime>;
+    type Error = LoadError;
+
+    async fn load(
+        &self,
+        keys: &[BusyTimesOf],
+    ) -> Result<HashMap<BusyTimesOf, Self::Value>, LoadError> {
+        let mut found = HashMap::new();
+        for (since, agents) in alike(keys, |key| key.since, |key| key.agent) {
+            let mut of_each =
+                crate::service::busy_time::list_of_agents(&self.0, &agents, since).await?;
+            for agent in agents {
+                let mine = of_each.remove(&agent).unwrap_or_else(Vec::new);
+                found.insert(BusyTimesOf { agent, since }, mine);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<BookingsOf> for Loaders {
+    type Value = Page<store::booking::Model>;
+    type Error = LoadError;
+
+    async fn load(
+        &self,
+        keys: &[BookingsOf],
+    ) -> Result<HashMap<BookingsOf, Self::Value>, LoadError> {
+        let mut found = HashMap::new();
+        let kinds = alike(keys, |key| (key.filter.clone(), key.page.clone()), |key| key.agent);
+        for ((filter, page), agents) in kinds {
+            let pages = booking::list_of_agents(&self.0, &agents, &filter, &page).await?;
+            for (agent, rows) in pages {
+                let key = BookingsOf { agent, filter: filter.clone(), page: page.clone() };
+                found.insert(key, rows);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Groups keys by what they ask for, with the agents that each is asked for.
+fn alike<K, A: std::hash::Hash + Eq>(
+    keys: &[K],
+    asked: impl Fn(&K) -> A,
+    agent: impl Fn(&K) -> Uuid,
+) -> HashMap<A, Vec<Uuid>> {
+    let mut groups: HashMap<A, Vec<Uuid>> = HashMap::new();
+    for key in keys {
+        groups.entry(asked(key)).or_default().push(agent(key));
+    }
+    groups
+}

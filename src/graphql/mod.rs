@@ -1,0 +1,94 @@
+//! The public schema: each resolver decodes, authorises, calls one service function and wraps.
+
+pub mod access;
+pub mod agent;
+pub mod availability;
+pub mod booking;
+pub mod calendar;
+pub mod delivery;
+pub mod error;
+pub mod invite;
+pub mod live_chat;
+pub(crate) mod loaders;
+pub mod node;
+pub mod page;
+pub mod scalars;
+pub mod slots;
+pub mod subscription;
+pub mod visitor;
+
+use std::sync::Arc;
+
+use async_graphql::{MergedObject, Schema as AnySchema, SchemaBuilder};
+
+use crate::app::App;
+use crate::http::{Credentials, Identify, Identity};
+use crate::service;
+
+/// Most points of one operation: each selection costs one, each list as many times what it holds as
+/// it can have entries.
+pub const MOST_COMPLEXITY: usize = 10_000;
+
+/// What can be asked.
+#[derive(Debug, Default, MergedObject)]
+pub struct Query(
+    access::AccessQuery,
+    node::NodeQuery,
+    agent::AgentQuery,
+    booking::BookingQuery,
+    slots::SlotQuery,
+    calendar::CalendarQuery,
+    invite::InviteQuery,
+    delivery::DeliveryQuery,
+);
+
+/// What can be done.
+#[derive(Debug, Default, MergedObject)]
+pub struct Mutation(
+    access::AccessMutation,
+    agent::AgentMutation,
+    availability::AvailabilityMutation,
+    live_chat::LiveChatMutation,
+    invite::InviteMutation,
+    calendar::CalendarMutation,
+    booking::BookingMutation,
+    delivery::DeliveryMutation,
+);
+
+/// The schema.
+pub type Schema = AnySchema<Query, Mutation, subscription::Subscription>;
+
+fn builder() -> SchemaBuilder<Query, Mutation, subscription::Subscription> {
+    AnySchema::build(Query::default(), Mutation::default(), subscription::Subscription)
+        .limit_complexity(MOST_COMPLEXITY)
+}
+
+/// The schema over a process's parts.
+pub fn schema(app: Arc<App>) -> Schema {
+    builder().data(app).finish()
+}
+
+/// The schema as text: what `schema.graphql` holds.
+pub fn sdl() -> String {
+    builder().finish().sdl()
+}
+
+/// Finds out who calls, for each operation anew.
+#[derive(Clone)]
+pub struct Identifier(pub Arc<App>);
+
+impl Identify for Identifier {
+    async fn identify(
+        &self,
+        credentials: Credentials<'_>,
+    ) -> Result<Identity, async_graphql::Error> {
+        let known = service::access::identify(&self.0, credentials.bearer).await;
+        let known = known.map_err(error::ApiError::from)?;
+        let mut identity = Identity::default();
+        identity.data.insert(known.caller);
+        identity.valid_for =
+            known.expires_at.map(|expiry| (expiry - self.0.now()).to_std().unwrap_or_default());
+        loaders::add(&mut identity.data, &self.0);
+        Ok(identity)
+    }
+}

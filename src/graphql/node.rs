@@ -1,0 +1,85 @@
+//! Anything by its global ID.
+
+use async_graphql::{Context, ID, Interface, Object};
+use sea_orm::EntityTrait;
+
+use super::access::{app, authorise, caller};
+use super::agent::Agent;
+use super::availability::DateOverride;
+use super::booking::Booking;
+use super::calendar::{BusyTime, CalendarConnection};
+use super::delivery::Delivery;
+use super::error::Result;
+use super::loaders::{AgentById, BookingById, load};
+use crate::ids;
+use crate::service::access::Permission;
+use crate::service::{Error, booking, busy_time};
+use crate::store;
+
+/// Anything that has a global ID.
+#[derive(Clone, Debug, Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "Names it everywhere."))]
+pub enum Node {
+    /// An agent.
+    Agent(Agent),
+    /// A booking.
+    Booking(Booking),
+    /// An agent's calendar.
+    CalendarConnection(CalendarConnection),
+    /// A date override.
+    DateOverride(DateOverride),
+    /// A busy time.
+    BusyTime(BusyTime),
+    /// A delivery.
+    Delivery(Delivery),
+}
+
+/// Queries for anything.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// Anything by its global ID; null where there is no such thing, or it is not for the caller to
+    /// see. For known callers.
+    async fn node(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Node>> {
+        authorise(ctx)?;
+        find(ctx, &id).await
+    }
+}
+
+async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
+    let caller = caller(ctx);
+    let sees_agent = |agent| caller.is_agent(agent) || caller.may(Permission::ManageAgents);
+    let db = &app(ctx).db;
+    if let Some(id) = ids::AGENT.parse(id) {
+        return Ok(load(ctx, AgentById(id)).await?.map(|agent| Node::Agent(Agent(agent))));
+    }
+    if let Some(id) = ids::BOOKING.parse(id) {
+        let found = load(ctx, BookingById(id)).await?;
+        let found = found.filter(|found| booking::may_see(caller, found.agent_id));
+        return Ok(found.map(|found| Node::Booking(Booking(found))));
+    }
+    if let Some(id) = ids::CALENDAR.parse(id) {
+        let found = store::calendar::Entity::find_by_id(id).one(db).await.map_err(Error::from)?;
+        let found = found.filter(|found| sees_agent(found.agent_id));
+        return Ok(found.map(|found| Node::CalendarConnection(CalendarConnection(found))));
+    }
+    if let Some(id) = ids::DATE_OVERRIDE.parse(id) {
+        let found = store::date_override::Entity::find_by_id(id).one(db).await;
+        let found = found.map_err(Error::from)?.filter(|found| sees_agent(found.agent_id));
+        return Ok(found.map(|found| Node::DateOverride(DateOverride(found))));
+    }
+    if let Some(id) = ids::BUSY_TIME.parse(id) {
+        let found = busy_time::find(app(ctx), id).await?;
+        let found = found.filter(|found| sees_agent(found.agent_id));
+        return Ok(found.map(|found| Node::BusyTime(BusyTime(found))));
+    }
+    if let Some(id) = ids::DELIVERY.parse(id)
+        && caller.may(Permission::ManageIntegrations)
+    {
+        let found = store::outbox::Entity::find_by_id(id).one(db).await.map_err(Error::from)?;
+        return Ok(found.map(|found| Node::Delivery(Delivery(found))));
+    }
+    Ok(None)
+}

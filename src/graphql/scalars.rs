@@ -1,0 +1,175 @@
+//! The contract's scalars. Each is text as far as GraphQL goes, and is read where it is used, so that
+//! what is wrong can be said with the path of the field it stands in.
+
+use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use chrono::{NaiveDate, SecondsFormat, Timelike, Utc};
+use chrono_tz::Tz;
+
+use crate::scheduling;
+use crate::service::{Error, Result, text};
+
+macro_rules! text_scalar {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name(pub String);
+
+        $(#[$doc])*
+        #[Scalar]
+        impl ScalarType for $name {
+            fn parse(value: Value) -> InputValueResult<Self> {
+                match value {
+                    Value::String(text) => Ok(Self(text)),
+                    other => Err(InputValueError::expected_type(other)),
+                }
+            }
+
+            fn is_valid(value: &Value) -> bool {
+                matches!(value, Value::String(_))
+            }
+
+            fn to_value(&self) -> Value {
+                Value::String(self.0.clone())
+            }
+        }
+    };
+}
+
+text_scalar! {
+    /// An instant in UTC, RFC 3339, e.g. 2026-11-22T09:30:00Z. Input may carry any offset.
+    DateTime
+}
+text_scalar! {
+    /// A calendar date, ISO 8601, e.g. 2026-11-22.
+    Date
+}
+text_scalar! {
+    /// A wall-clock time of day, HH:MM. 24:00 is allowed as the end of a block: the end of that day.
+    LocalTime
+}
+text_scalar! {
+    /// An IANA time zone name, e.g. Europe/Paris.
+    TimeZone
+}
+text_scalar! {
+    /// A BCP 47 language tag, e.g. fr-CA.
+    Locale
+}
+text_scalar! {
+    /// An e-mail address, RFC 5321 mailbox.
+    EmailAddress
+}
+text_scalar! {
+    /// An absolute http or https URL.
+    Url
+}
+
+impl From<chrono::DateTime<Utc>> for DateTime {
+    fn from(instant: chrono::DateTime<Utc>) -> Self {
+        Self(instant_text(instant))
+    }
+}
+
+/// Years that RFC 3339 can write, with a margin for arithmetic.
+const YEARS: std::ops::RangeInclusive<i32> = 1970..=9998;
+
+/// RFC 3339 in UTC, with milliseconds only where there are some.
+pub(crate) fn instant_text(instant: chrono::DateTime<Utc>) -> String {
+    use chrono::Datelike;
+    let (date, time) = (instant.date_naive(), instant.time());
+    if time.nanosecond() != 0 || !YEARS.contains(&date.year()) {
+        return instant.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    }
+    let mut text = String::with_capacity(20);
+    let year = date.year().unsigned_abs();
+    let mut pair = |number: u32, after: char| {
+        text.push(digit(number / 10));
+        text.push(digit(number));
+        if after != ' ' {
+            text.push(after);
+        }
+    };
+    pair(year / 100, ' ');
+    pair(year, '-');
+    pair(date.month(), '-');
+    pair(date.day(), 'T');
+    pair(time.hour(), ':');
+    pair(time.minute(), ':');
+    pair(time.second(), 'Z');
+    text
+}
+
+fn digit(number: u32) -> char {
+    char::from_digit(number % 10, 10).unwrap_or('0')
+}
+
+impl DateTime {
+    /// The instant.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` at `field`.
+    pub fn read(&self, field: &str) -> Result<chrono::DateTime<Utc>> {
+        use chrono::{Datelike, SubsecRound};
+        let read = chrono::DateTime::parse_from_rfc3339(&self.0).ok();
+        let read = read.map(|instant| instant.with_timezone(&Utc).trunc_subsecs(3));
+        read.filter(|instant| YEARS.contains(&instant.year())).ok_or_else(|| {
+            let message =
+                format!("{field} must be an instant by RFC 3339, e.g. 2026-11-22T09:30:00Z");
+            Error::bad_input(field, message)
+        })
+    }
+}
+
+impl From<NaiveDate> for Date {
+    fn from(date: NaiveDate) -> Self {
+        Self(date.to_string())
+    }
+}
+
+impl Date {
+    /// The date.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` at `field`.
+    pub fn read(&self, field: &str) -> Result<NaiveDate> {
+        use chrono::Datelike;
+        let read: Option<NaiveDate> = self.0.parse().ok();
+        let is_plain = |date: &NaiveDate| date.to_string() == self.0 && YEARS.contains(&date.year());
+        read.filter(is_plain).ok_or_else(|| {
+            Error::bad_input(field, format!("{field} must be a date, e.g. 2026-11-22"))
+        })
+    }
+}
+
+impl From<scheduling::LocalTime> for LocalTime {
+    fn from(time: scheduling::LocalTime) -> Self {
+        Self(time.to_string())
+    }
+}
+
+impl LocalTime {
+    /// The time of day.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` at `field`.
+    pub fn read(&self, field: &str) -> Result<scheduling::LocalTime> {
+        let read: std::result::Result<scheduling::LocalTime, _> = self.0.parse();
+        read.map_err(|error| Error::bad_input(field, format!("{field}: {error}")))
+    }
+}
+
+impl From<Tz> for TimeZone {
+    fn from(zone: Tz) -> Self {
+        Self(zone.name().to_owned())
+    }
+}
+
+impl TimeZone {
+    /// The zone.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` at `field`.
+    pub fn read(&self, field: &str) -> Result<Tz> {
+        text::zone(field, &self.0)
+    }
+}

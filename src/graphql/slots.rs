@@ -1,0 +1,318 @@
+//! Slots for visitors.
+//!
+//! A list of 400 slots would cost async-graphql a future for each field of each; the days are
+//! therefore one output type that writes its value straight from what was selected. A selection that
+//! is more than plain fields (fragments, directives, one name twice) takes the usual way.
+
+use std::borrow::Cow;
+
+use async_graphql::parser::types::{Field, Selection, SelectionSet};
+use async_graphql::registry::Registry;
+use async_graphql::{
+    ContextSelectionSet, InputObject, Name, OneofObject, OutputType, Positioned, ServerResult,
+    SimpleObject, Value, indexmap::IndexMap,
+};
+use async_graphql::{Context, ID, Object};
+use calendar_provider::TimeRange;
+use chrono::{DateTime as Instant, NaiveDate, Utc};
+use chrono_tz::Tz;
+
+use super::access::{app, authorise, read_id};
+use super::error::Result;
+use super::scalars::{Date, DateTime, TimeZone, instant_text};
+use super::visitor::{CompanyInput, PersonInput};
+use crate::ids;
+use crate::service::slots::{self as service, Days, Route};
+use crate::service::{Error, visitor};
+
+/// A time a visitor can book now.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct Slot {
+    /// Its start.
+    starts_at: DateTime,
+    /// Its end.
+    ends_at: DateTime,
+}
+
+impl From<TimeRange> for Slot {
+    fn from(range: TimeRange) -> Self {
+        Self { starts_at: range.start().into(), ends_at: range.end().into() }
+    }
+}
+
+/// A day, with what can be booked on it.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct SlotDay {
+    /// The day in SlotCalendar.timeZone.
+    date: Date,
+    /// In order of start.
+    slots: Vec<Slot>,
+}
+
+/// What to tell the visitor when there is nothing to book.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct MeetingFallback {
+    /// The words.
+    message: String,
+}
+
+/// What can be booked, by day.
+#[derive(Debug, SimpleObject)]
+pub struct SlotCalendar {
+    /// The visitor's, as asked.
+    time_zone: TimeZone,
+    /// One entry for each day asked for, days without slots included.
+    days: SlotDays,
+    /// What to tell the visitor when there is nothing to book; null when there is.
+    fallback: Option<MeetingFallback>,
+}
+
+/// Whom to meet.
+#[derive(Clone, Debug, OneofObject)]
+pub enum RouteInput {
+    /// This agent.
+    AgentId(ID),
+    /// Whoever of this team is next.
+    TeamId(ID),
+}
+
+/// Which slots to look for.
+#[derive(Clone, Debug, InputObject)]
+pub struct SlotsInput {
+    /// First day, in timeZone.
+    from: Date,
+    /// Last day, inclusive; at most 62 days after from.
+    to: Date,
+    /// The visitor's time zone: decides which day a slot falls on.
+    time_zone: TimeZone,
+    /// Left out: account owners, then custom rules, then the round-robin queue.
+    route: Option<RouteInput>,
+    /// Attributes that rules can look at.
+    person: Option<PersonInput>,
+    company: Option<CompanyInput>,
+}
+
+/// Reads a route.
+///
+/// # Errors
+/// `NOT_FOUND` for an ID that names nothing.
+pub(crate) fn read_route(route: Option<&RouteInput>) -> Result<Route, Error> {
+    match route {
+        None => Ok(Route::Queue),
+        Some(RouteInput::AgentId(id)) => {
+            Ok(Route::Agent(read_id(ids::AGENT, id, "input.route.agentId")?))
+        }
+        Some(RouteInput::TeamId(_)) => {
+            Err(Error::NotFound("input.route.teamId names no team".to_owned()))
+        }
+    }
+}
+
+/// Queries about slots.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SlotQuery;
+
+#[Object]
+impl SlotQuery {
+    /// What can be booked now. Open to visitors.
+    async fn slots(&self, ctx: &Context<'_>, input: SlotsInput) -> Result<SlotCalendar> {
+        authorise(ctx)?;
+        let route = read_route(input.route.as_ref())?;
+        let days = Days {
+            from: input.from.read("input.from")?,
+            to: input.to.read("input.to")?,
+            zone: input.time_zone.read("input.timeZone")?,
+        };
+        input.person.map(|p| visitor::person("input.person", p.into())).transpose()?;
+        input.company.map(|c| visitor::company("input.company", c.into())).transpose()?;
+        let app = app(ctx);
+        let slots = service::slots(app, route, days).await?;
+        let message = || app.config.meeting_fallback.clone();
+        let fallback = slots.is_empty().then(|| MeetingFallback { message: message() });
+        let days = SlotDays::new(days, &slots);
+        Ok(SlotCalendar { time_zone: input.time_zone, days, fallback })
+    }
+}
+
+/// The days of a [`SlotCalendar`].
+#[derive(Debug)]
+pub struct SlotDays(Vec<Day>);
+
+#[derive(Debug)]
+struct Day {
+    date: NaiveDate,
+    slots: Vec<TimeRange>,
+}
+
+impl SlotDays {
+    /// Puts each slot into its day. `slots` are in order of start.
+    fn new(days: Days, slots: &[TimeRange]) -> Self {
+        let mut found: Vec<Day> = days
+            .from
+            .iter_days()
+            .take_while(|date| *date <= days.to)
+            .map(|date| Day { date, slots: Vec::new() })
+            .collect();
+        let mut zone = DayOf::new(days.zone);
+        for slot in slots {
+            let date = zone.date(slot.start());
+            let index = usize::try_from((date - days.from).num_days());
+            if let Some(day) = index.ok().and_then(|index| found.get_mut(index)) {
+                day.slots.push(*slot);
+            }
+        }
+        Self(found)
+    }
+
+    /// The usual form.
+    fn plain(&self) -> Vec<SlotDay> {
+        let day = |day: &Day| SlotDay {
+            date: day.date.into(),
+            slots: day.slots.iter().copied().map(Into::into).collect(),
+        };
+        self.0.iter().map(day).collect()
+    }
+}
+
+/// Tells the date of instants that come in order, looking the zone up once a day.
+struct DayOf {
+    zone: Tz,
+    date: NaiveDate,
+    until: Instant<Utc>,
+}
+
+impl DayOf {
+    const fn new(zone: Tz) -> Self {
+        Self { zone, date: NaiveDate::MIN, until: Instant::<Utc>::MIN_UTC }
+    }
+
+    fn date(&mut self, instant: Instant<Utc>) -> NaiveDate {
+        if self.until <= instant {
+            self.date = instant.with_timezone(&self.zone).date_naive();
+            let day = crate::scheduling::day_window(self.date, self.date, self.zone);
+            // Without a window for the day, the zone is asked each time.
+            self.until = day.map_or(Instant::<Utc>::MIN_UTC, TimeRange::end);
+        }
+        self.date
+    }
+}
+
+type Plain = Vec<SlotDay>;
+
+impl OutputType for SlotDays {
+    fn type_name() -> Cow<'static, str> {
+        <Plain as OutputType>::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        <Plain as OutputType>::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <Plain as OutputType>::create_type_info(registry)
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        match DaySelection::read(&ctx.item.node) {
+            Some(selection) => Ok(selection.write(&self.0)),
+            None => self.plain().resolve(ctx, field).await,
+        }
+    }
+}
+
+/// What is asked of each day: names of the answer, and what goes under each.
+struct DaySelection(Vec<(Name, DayPart)>);
+
+enum DayPart {
+    TypeName,
+    Date,
+    Slots(SlotSelection),
+}
+
+struct SlotSelection(Vec<(Name, SlotPart)>);
+
+#[derive(Clone, Copy)]
+enum SlotPart {
+    TypeName,
+    StartsAt,
+    EndsAt,
+}
+
+/// The plain fields of a selection, or nothing where there is more to it.
+fn plain_fields(set: &SelectionSet) -> Option<Vec<(Name, &Field)>> {
+    let mut fields: Vec<(Name, &Field)> = Vec::with_capacity(set.items.len());
+    for selection in &set.items {
+        let Selection::Field(field) = &selection.node else { return None };
+        let key = field.node.response_key().node.clone();
+        if !field.node.directives.is_empty() || fields.iter().any(|(other, _)| *other == key) {
+            return None;
+        }
+        fields.push((key, &field.node));
+    }
+    Some(fields)
+}
+
+impl DaySelection {
+    fn read(set: &SelectionSet) -> Option<Self> {
+        let part = |(key, field): (Name, &Field)| {
+            let part = match field.name.node.as_str() {
+                "__typename" => DayPart::TypeName,
+                "date" => DayPart::Date,
+                "slots" => DayPart::Slots(SlotSelection::read(&field.selection_set.node)?),
+                _ => return None,
+            };
+            Some((key, part))
+        };
+        plain_fields(set)?.into_iter().map(part).collect::<Option<_>>().map(Self)
+    }
+
+    fn write(&self, days: &[Day]) -> Value {
+        let day = |day: &Day| {
+            let part = |(key, part): &(Name, DayPart)| {
+                let value = match part {
+                    DayPart::TypeName => Value::from("SlotDay"),
+                    DayPart::Date => Value::String(day.date.to_string()),
+                    DayPart::Slots(slots) => slots.write(&day.slots),
+                };
+                (key.clone(), value)
+            };
+            Value::Object(self.0.iter().map(part).collect())
+        };
+        Value::List(days.iter().map(day).collect())
+    }
+}
+
+impl SlotSelection {
+    fn read(set: &SelectionSet) -> Option<Self> {
+        let part = |(key, field): (Name, &Field)| {
+            let part = match field.name.node.as_str() {
+                "__typename" => SlotPart::TypeName,
+                "startsAt" => SlotPart::StartsAt,
+                "endsAt" => SlotPart::EndsAt,
+                _ => return None,
+            };
+            Some((key, part))
+        };
+        plain_fields(set)?.into_iter().map(part).collect::<Option<_>>().map(Self)
+    }
+
+    fn write(&self, slots: &[TimeRange]) -> Value {
+        let slot = |slot: &TimeRange| {
+            let mut object = IndexMap::with_capacity(self.0.len());
+            for (key, part) in &self.0 {
+                let value = match part {
+                    SlotPart::TypeName => Value::from("Slot"),
+                    SlotPart::StartsAt => Value::String(instant_text(slot.start())),
+                    SlotPart::EndsAt => Value::String(instant_text(slot.end())),
+                };
+                object.insert(key.clone(), value);
+            }
+            Value::Object(object)
+        };
+        Value::List(slots.iter().map(slot).collect())
+    }
+}

@@ -1,0 +1,111 @@
+//! News, as it happens.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Subscription};
+use futures_util::{Stream, StreamExt, stream};
+use tokio::sync::broadcast::error::RecvError;
+use uuid::Uuid;
+
+use super::access::{app, authorise, caller, read_id};
+use super::agent::Agent;
+use super::booking::Booking;
+use super::error::Result;
+use crate::app::App;
+use crate::ids;
+use crate::service::access::{Caller, Permission};
+use crate::service::changes::Change;
+use crate::service::{self, Error, booking};
+
+/// News, as it happens.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Subscription;
+
+#[Subscription]
+impl Subscription {
+    /// Every change to a booking that the caller may see: an agent's own; with MANAGE_ALL_MEETINGS,
+    /// all.
+    async fn booking_changed(
+        &self,
+        ctx: &Context<'_>,
+        agent_id: Option<ID>,
+    ) -> Result<impl Stream<Item = Result<Booking>> + use<>> {
+        authorise(ctx)?;
+        let own = booking::agent_of(caller(ctx))?;
+        let only = read_agent(agent_id.as_ref(), own)?;
+        let app = Arc::clone(app(ctx));
+        let news = news(&app).filter_map(move |change| {
+            let found = match change {
+                Change::Booking { id, agent } if only.is_none_or(|only| only == agent) => Some(id),
+                _ => None,
+            };
+            let app = Arc::clone(&app);
+            async move {
+                let booking = booking::find(&app, found?).await.map_err(Into::into).transpose()?;
+                Some(booking.map(Booking))
+            }
+        });
+        Ok(news)
+    }
+
+    /// Every change to an agent, its calendar status or live-chat status included, that the caller
+    /// may see: an agent's own; with MANAGE_AGENTS, all.
+    async fn agent_changed(
+        &self,
+        ctx: &Context<'_>,
+        agent_id: Option<ID>,
+    ) -> Result<impl Stream<Item = Result<Agent>> + use<>> {
+        authorise(ctx)?;
+        let own = own_unless_all(caller(ctx))?;
+        let only = read_agent(agent_id.as_ref(), own)?;
+        let app = Arc::clone(app(ctx));
+        let news = news(&app).filter_map(move |change| {
+            let found = match change {
+                Change::Agent(id) if only.is_none_or(|only| only == id) => Some(id),
+                _ => None,
+            };
+            let app = Arc::clone(&app);
+            async move {
+                let agent = service::agent::get(&app, found?).await;
+                Some(agent.map(Agent).map_err(Into::into))
+            }
+        });
+        Ok(news)
+    }
+}
+
+/// What is told from now on. A listener that is too far behind goes on with the newest.
+fn news(app: &App) -> impl Stream<Item = Change> + Send + use<> {
+    stream::unfold(app.changes.listen(), |mut listener| async move {
+        loop {
+            match listener.recv().await {
+                Ok(change) => return Some((change, listener)),
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::warn!(missed, "a subscription is too slow for the changes");
+                }
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    })
+}
+
+/// The one agent that the caller hears of; none for all.
+fn own_unless_all(caller: &Caller) -> Result<Option<Uuid>> {
+    if caller.may(Permission::ManageAgents) {
+        return Ok(None);
+    }
+    match caller.agent_id() {
+        Some(agent) => Ok(Some(agent)),
+        None => Ok(caller.require(Permission::ManageAgents).map(|()| None)?),
+    }
+}
+
+fn read_agent(asked: Option<&ID>, own: Option<Uuid>) -> Result<Option<Uuid>> {
+    let asked = asked.map(|id| read_id(ids::AGENT, id, "agentId")).transpose()?;
+    match (asked, own) {
+        (Some(asked), Some(own)) if asked != own => {
+            Err(Error::Forbidden("agentId names another agent".to_owned()).into())
+        }
+        (asked, own) => Ok(asked.or(own)),
+    }
+}

@@ -1,0 +1,43 @@
+//! The news of a booking, for its agent.
+
+use calendar_provider::TimeRange;
+
+use super::attempt::{Delivered, Outcome, subject};
+use super::letter::{self, Letter};
+use crate::app::App;
+use crate::mail::{self, AgentNotice};
+use crate::service::{Error, Result};
+use crate::store::outbox::{Change, Model, Payload};
+
+/// Tells the agent what one version did.
+pub(super) async fn deliver(app: &App, row: &Model) -> Result<Outcome> {
+    let subject = subject(app, row).await?;
+    let context = letter::agent_context(app, &subject, subject.range)?;
+    let notice = notice(&row.payload.0, subject.range)?;
+    let letter = Letter {
+        to: letter::agent_mailbox(&subject.agent),
+        reply_to: letter::visitor_mailbox(&context),
+        rendered: mail::agent_notice(notice, &context),
+        calendar: None,
+        purpose: "agent",
+    };
+    match letter::send(app, row, letter).await {
+        Ok(()) => Ok(Outcome::Done(Delivered::Notice)),
+        Err(outcome) => Ok(outcome),
+    }
+}
+
+fn notice(payload: &Payload, range: TimeRange) -> Result<AgentNotice<'_>> {
+    let reason = payload.reason.as_deref();
+    Ok(match payload.change {
+        Change::Booked | Change::ConferenceAdded => AgentNotice::Booked,
+        Change::Cancelled => AgentNotice::Cancelled { reason },
+        Change::Rescheduled => {
+            // Only the start is kept: the length may have changed with the agent's settings, and
+            // what the agent looks for is when the meeting would have begun.
+            let start = payload.moved_from.unwrap_or(payload.starts_at);
+            let from = TimeRange::lasting(start, range.length()).map_err(Error::internal)?;
+            AgentNotice::Rescheduled { from, reason }
+        }
+    })
+}

@@ -1,0 +1,60 @@
+//! Forgetting what has served its time, and counting what waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use metrics::{describe_gauge, gauge};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::store::{outbox, run_raw};
+
+/// Between two looks at what has expired.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
+/// Between two counts of what waits.
+const COUNT_EVERY: Duration = Duration::from_secs(15);
+/// How long counts of mails are kept: they hold for an hour.
+const QUOTAS_KEPT: TimeDelta = TimeDelta::days(2);
+/// How long deliveries are kept once done, for whoever asks what was sent.
+const DELIVERIES_KEPT: TimeDelta = TimeDelta::days(30);
+
+/// Keeps house until `shutdown` is cancelled.
+pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
+    describe_gauge!("frontdesk_outbox_pending", "Deliveries that are not done yet.");
+    let mut forgetting = tokio::time::interval(FORGET_EVERY);
+    let mut counting = tokio::time::interval(COUNT_EVERY);
+    loop {
+        let kept = tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = forgetting.tick() => forget(&app).await,
+            _ = counting.tick() => count(&app).await,
+        };
+        if let Err(error) = kept {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "housekeeping failed; it is tried again later");
+        }
+    }
+}
+
+/// Deletes what has expired. Each is a statement of its own, so none holds the others up.
+async fn forget(app: &App) -> Result<(), DbErr> {
+    let (db, now) = (&app.db, app.now());
+    let expired = [
+        ("DELETE FROM idempotency_keys WHERE expires_at < ?", now),
+        ("DELETE FROM agent_tokens WHERE expires_at < ?", now),
+        ("DELETE FROM mail_quotas WHERE hour_starts_at < ?", now - QUOTAS_KEPT),
+    ];
+    for (sql, before) in expired {
+        run_raw(db, sql, [before.into()]).await?;
+    }
+    outbox::forget(db, now - DELIVERIES_KEPT).await?;
+    Ok(())
+}
+
+async fn count(app: &App) -> Result<(), DbErr> {
+    let pending = outbox::Entity::find().filter(outbox::Column::State.eq(outbox::PENDING));
+    gauge!("frontdesk_outbox_pending").set(pending.count(&app.db).await? as f64);
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! The worker: delivers what bookings caused.
+//!
+//! A row of the outbox is claimed under a lease ([`worker`]), tried by the file of its kind, and
+//! what came of it is written in one transaction together with what the booking shows of it
+//! ([`settle`]). A process that dies in between leaves the lease to run out, and another tries
+//! again: every delivery can be repeated without the receiver seeing two.
+
+mod agent_mail;
+mod attempt;
+mod backoff;
+mod calendar_event;
+mod failure_mail;
+mod housekeeping;
+mod letter;
+mod settle;
+mod visitor_mail;
+mod worker;
+
+pub use worker::{run, run_due};

@@ -1,0 +1,276 @@
+//! Writing down what came of a try: the row's state and what the booking shows, in one transaction.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait,
+    QueryFilter,
+};
+use uuid::Uuid;
+
+use super::attempt::{Delivered, Outcome, Written};
+use super::backoff;
+use crate::app::App;
+use crate::service::changes::Change;
+use crate::service::{Error, Result, booking::conference_added};
+use crate::store::outbox::{self, DONE, Kind, Model, New, Payload};
+use crate::store::{self, booking, run_raw};
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    Delivered,
+    PutBack,
+    GivenUp,
+    /// Another worker has it: this one took longer than its lease.
+    Lost,
+}
+
+impl Settled {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::PutBack => "retried",
+            Self::GivenUp => "given_up",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// Writes down what came of a try of `row`, which is claimed.
+pub(super) async fn settle(app: &App, row: &Model, outcome: Outcome) -> Result<Settled> {
+    let lease = row
+        .lease_id
+        .ok_or_else(|| Error::internal(anyhow::anyhow!("delivery {} is not claimed", row.id)))?;
+    let transaction = store::begin(&app.db).await?;
+    let settled = match outcome {
+        Outcome::Done(delivered) => done(app, &transaction, row, lease, delivered).await?,
+        Outcome::Retry { error, after } if app.now() < row.give_up_at => {
+            retry(app, &transaction, row, lease, &error, after).await?
+        }
+        Outcome::Retry { error, .. } | Outcome::GiveUp { error } => {
+            give_up(app, &transaction, row, lease, &error).await?
+        }
+    };
+    if settled == Settled::Lost {
+        transaction.rollback().await?;
+        return Ok(settled);
+    }
+    transaction.commit().await?;
+    app.changes.tell(Change::Booking { id: row.booking_id, agent: row.agent_id });
+    Ok(settled)
+}
+
+async fn done(
+    app: &App,
+    transaction: &DatabaseTransaction,
+    row: &Model,
+    lease: Uuid,
+    delivered: Delivered,
+) -> Result<Settled> {
+    let brings_link = matches!(&delivered, Delivered::EventWritten(written)
+        if written.receipt.conference_url.is_some());
+    if brings_link || matches!(delivered, Delivered::VisitorMail { lacks_link: true }) {
+        hold(transaction, row.agent_id).await?;
+    }
+    let now = app.now();
+    if !outbox::finish(transaction, row.id, lease, now).await? {
+        return Ok(Settled::Lost);
+    }
+    match delivered {
+        Delivered::EventWritten(written) => {
+            event_written(app, transaction, row, written).await?;
+        }
+        Delivered::EventRemoved => {
+            let sql = "UPDATE bookings SET event_status = 'DELIVERED', event_problem = NULL, \
+                event_ref = NULL, event_url = NULL WHERE id = ? AND sequence = ?";
+            run_raw(transaction, sql, version(row)).await?;
+            outbox::release_mails(transaction, row.booking_id, now).await?;
+        }
+        Delivered::VisitorMail { lacks_link } => {
+            visitor_told(app, transaction, row, lacks_link).await?;
+        }
+        Delivered::Notice => {}
+    }
+    Ok(Settled::Delivered)
+}
+
+/// Keeps others from changing the agent's bookings until the transaction ends, without a new
+/// revision: nothing changes that bears on what is free. SQLite has one writer at a time anyway.
+async fn hold(transaction: &DatabaseTransaction, agent: Uuid) -> Result<()> {
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        let sql = "SELECT 1 FROM agents WHERE id = ? FOR NO KEY UPDATE";
+        run_raw(transaction, sql, [agent.into()]).await?;
+    }
+    Ok(())
+}
+
+/// The booking's row, if the version that was delivered is still its newest.
+fn version(row: &Model) -> [sea_orm::Value; 2] {
+    [row.booking_id.into(), row.version.into()]
+}
+
+/// Shows the entry, and lets the mails go that waited for its link. A later version's own row shows
+/// what that one brings.
+async fn event_written(
+    app: &App,
+    transaction: &DatabaseTransaction,
+    row: &Model,
+    written: Written,
+) -> Result<()> {
+    let before = find(transaction, row.booking_id).await?;
+    let url = |url: Option<url::Url>| url.map(String::from);
+    let link = url(written.receipt.conference_url);
+    let sql = "UPDATE bookings SET event_status = 'DELIVERED', event_problem = NULL, \
+        event_ref = ?, event_url = ? WHERE id = ? AND sequence = ?";
+    let [id, sequence] = version(row);
+    let event_ref = Some(written.receipt.event_ref);
+    let values = [event_ref.into(), url(written.receipt.url).into(), id, sequence];
+    if run_raw(transaction, sql, values).await? == 0 {
+        return Ok(());
+    }
+    if link.is_some() && link != before.conference_url {
+        let sql = "UPDATE bookings SET conference_kind = ?, conference_url = ? WHERE id = ?";
+        let kind = written.conference_kind.map(str::to_owned);
+        run_raw(transaction, sql, [kind.into(), link.into(), row.booking_id.into()]).await?;
+        if visitor_was_told(transaction, row).await? {
+            add_conference(app, transaction, row.booking_id).await?;
+        }
+    }
+    Ok(outbox::release_mails(transaction, row.booking_id, app.now()).await?)
+}
+
+/// Whether the mail of this version is out. One that is under way hears of the link when it is
+/// settled, for both write the booking's row first and look afterwards.
+async fn visitor_was_told(transaction: &DatabaseTransaction, row: &Model) -> Result<bool> {
+    let told = outbox::Entity::find()
+        .filter(outbox::Column::BookingId.eq(row.booking_id))
+        .filter(outbox::Column::Kind.eq(Kind::VisitorMail.as_str()))
+        .filter(outbox::Column::Version.eq(row.version))
+        .filter(outbox::Column::State.eq(DONE))
+        .count(transaction)
+        .await?;
+    Ok(0 < told)
+}
+
+async fn visitor_told(
+    app: &App,
+    transaction: &DatabaseTransaction,
+    row: &Model,
+    lacks_link: bool,
+) -> Result<()> {
+    let sql = "UPDATE bookings SET mail_status = 'DELIVERED', mail_delivered_at = ?, \
+        mail_problem = NULL WHERE id = ? AND sequence = ?";
+    let [id, sequence] = version(row);
+    let shown = run_raw(transaction, sql, [app.now().into(), id, sequence]).await?;
+    if shown == 1 && lacks_link {
+        let booking = find(transaction, row.booking_id).await?;
+        if booking.conference_url.is_some() {
+            add_conference(app, transaction, row.booking_id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// One more mail, for a conference link that came after the last one. A mail has a version of its
+/// own; the calendar's entry is right already, so nothing is written there.
+async fn add_conference(app: &App, transaction: &DatabaseTransaction, booking: Uuid) -> Result<()> {
+    let sql = "UPDATE bookings SET sequence = sequence + 1, mail_status = 'PENDING', \
+        mail_delivered_at = NULL, mail_problem = NULL WHERE id = ?";
+    run_raw(transaction, sql, [booking.into()]).await?;
+    let booking = find(transaction, booking).await?;
+    conference_added(app, transaction, &booking).await
+}
+
+async fn find(transaction: &DatabaseTransaction, id: Uuid) -> Result<booking::Model> {
+    let found = booking::Entity::find_by_id(id).one(transaction).await?;
+    found.ok_or_else(|| Error::internal(anyhow::anyhow!("booking {id} is gone")))
+}
+
+async fn retry(
+    app: &App,
+    transaction: &DatabaseTransaction,
+    row: &Model,
+    lease: Uuid,
+    error: &str,
+    after: Option<TimeDelta>,
+) -> Result<Settled> {
+    let run_at = next_try(app, row, after);
+    if !outbox::put_back(transaction, row.id, lease, run_at, Some(error)).await? {
+        return Ok(Settled::Lost);
+    }
+    show_problem(transaction, row, outbox::PENDING, error).await?;
+    Ok(Settled::PutBack)
+}
+
+/// After the backoff, or later where the receiver asks for it, and a last time when the delivery is
+/// to be given up.
+fn next_try(app: &App, row: &Model, after: Option<TimeDelta>) -> DateTime<Utc> {
+    let random = app.ids.secret();
+    let chance = random.iter().rev().take(8).fold(0, |all, byte| all << 8 | u64::from(*byte));
+    let backoff = backoff::wait(&app.config.delivery, row.attempts, chance);
+    let wait = after.map_or(backoff, |after| after.max(backoff));
+    let run_at = app.now().checked_add_signed(wait).unwrap_or(row.give_up_at);
+    run_at.min(row.give_up_at)
+}
+
+async fn give_up(
+    app: &App,
+    transaction: &DatabaseTransaction,
+    row: &Model,
+    lease: Uuid,
+    error: &str,
+) -> Result<Settled> {
+    let now = app.now();
+    if !outbox::give_up(transaction, row.id, lease, now, error).await? {
+        return Ok(Settled::Lost);
+    }
+    show_problem(transaction, row, outbox::FAILED, error).await?;
+    let kind = Kind::parse(&row.kind);
+    if kind == Some(Kind::CalendarEvent) {
+        // The link that mails wait for will not come.
+        outbox::release_mails(transaction, row.booking_id, now).await?;
+    }
+    if let Some(kind @ (Kind::CalendarEvent | Kind::VisitorMail)) = kind {
+        outbox::put(transaction, vec![word_of_failure(app, row, kind, error)]).await?;
+    }
+    Ok(Settled::GivenUp)
+}
+
+fn word_of_failure(app: &App, row: &Model, failed: Kind, error: &str) -> New {
+    let now = app.now();
+    let kept = TimeDelta::minutes(app.config.delivery.give_up_after_minutes.into());
+    let payload =
+        Payload { reason: Some(error.to_owned()), failed: Some(failed), ..row.payload.0.clone() };
+    New {
+        id: app.uuid(),
+        kind: Kind::FailureMail,
+        booking_id: row.booking_id,
+        agent_id: row.agent_id,
+        version: row.version,
+        payload,
+        run_at: now,
+        give_up_at: now + kept,
+        created_at: now,
+    }
+}
+
+/// Shows a failure on the booking, where the version is still its newest.
+async fn show_problem(
+    transaction: &DatabaseTransaction,
+    row: &Model,
+    status: &str,
+    problem: &str,
+) -> Result<()> {
+    let sql = match Kind::parse(&row.kind) {
+        Some(Kind::CalendarEvent) => {
+            "UPDATE bookings SET event_status = ?, event_problem = ? WHERE id = ? AND sequence = ?"
+        }
+        Some(Kind::VisitorMail) => {
+            "UPDATE bookings SET mail_status = ?, mail_problem = ? WHERE id = ? AND sequence = ?"
+        }
+        _ => return Ok(()),
+    };
+    let [id, sequence] = version(row);
+    run_raw(transaction, sql, [status.into(), problem.into(), id, sequence]).await?;
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! The loop that claims what is due and has it delivered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use metrics::{counter, describe_counter};
+use sea_orm::DbErr;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::attempt::attempt;
+use super::housekeeping;
+use super::settle::{Settled, settle};
+use crate::app::App;
+use crate::service::Result;
+use crate::store::outbox::{self, Model};
+
+/// How long what is under way may take to finish once the worker stops.
+const DRAIN_WITHIN: Duration = Duration::from_secs(10);
+/// The pause after the database failed.
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Delivers until `shutdown` is cancelled, and then finishes what is under way, for 10 s at most:
+/// what is cut off is tried again once its lease has run out. A failure never ends it.
+pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
+    describe_counter!("frontdesk_deliveries_total", "Tries of deliveries, by kind and outcome.");
+    let keeping = tokio::spawn(housekeeping::run(Arc::clone(&app), shutdown.clone()));
+    let mut under_way = JoinSet::new();
+    while !shutdown.is_cancelled() {
+        let pause = match claim_some(&app, &mut under_way).await {
+            Ok(pause) => pause,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "the outbox can't be read");
+                DATABASE_PAUSE
+            }
+        };
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => {}
+            Some(ended) = under_way.join_next() => ended_one(ended),
+            () = app.wake.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+    let drained = async { while under_way.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN_WITHIN, drained).await.is_err() {
+        tracing::warn!(deliveries = under_way.len(), "some deliveries were cut off");
+    }
+    keeping.abort();
+}
+
+/// Claims as many rows as may run beside those under way, begins them, and says how long to wait
+/// for more.
+async fn claim_some(app: &Arc<App>, under_way: &mut JoinSet<()>) -> Result<Duration, DbErr> {
+    let poll = Duration::from_millis(app.config.delivery.poll_milliseconds.into());
+    let running = u32::try_from(under_way.len()).unwrap_or(u32::MAX);
+    let room = app.config.delivery.concurrency.saturating_sub(running);
+    if room == 0 {
+        return Ok(poll);
+    }
+    let rows = claim(app, room).await?;
+    let is_idle = rows.is_empty();
+    for row in rows {
+        let app = Arc::clone(app);
+        under_way.spawn(async move { deliver_and_log(&app, &row).await });
+    }
+    if !is_idle {
+        return Ok(poll);
+    }
+    // A row that is overdue and was not claimed waits for another one, whose end is noticed anyway.
+    let next = outbox::next_due(&app.db).await?.and_then(|due| (due - app.now()).to_std().ok());
+    Ok(next.filter(|wait| !wait.is_zero()).map_or(poll, |wait| wait.min(poll)))
+}
+
+fn ended_one(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a delivery ended badly; it is tried again after its lease");
+    }
+}
+
+async fn claim(app: &App, most: u32) -> Result<Vec<Model>, DbErr> {
+    let now = app.now();
+    let lease_until = now + TimeDelta::seconds(app.config.delivery.lease_seconds.into());
+    outbox::claim(&app.db, app.uuid(), now, lease_until, most).await
+}
+
+/// Delivers everything that is due now, what it causes included, one row after the other in the
+/// calling task, and returns how many tries that took. What failed is due later, so this ends.
+///
+/// # Errors
+/// The database's own; deliveries that fail are put back or given up as ever.
+pub async fn run_due(app: &App) -> Result<usize> {
+    let mut tries = 0;
+    // One at a time: the lease of a second would run while the first is under way.
+    while let Some(row) = claim(app, 1).await?.pop() {
+        deliver(app, &row).await?;
+        tries += 1;
+    }
+    Ok(tries)
+}
+
+async fn deliver_and_log(app: &App, row: &Model) {
+    if let Err(error) = deliver(app, row).await {
+        let error = &error as &dyn std::error::Error;
+        tracing::error!(delivery.id = %row.id, error, "what came of a delivery can't be noted");
+    }
+}
+
+/// Tries a claimed row once and writes down what came of it.
+async fn deliver(app: &App, row: &Model) -> Result<()> {
+    let outcome = attempt(app, row).await;
+    let problem = outcome.problem().map(str::to_owned);
+    let settled = settle(app, row, outcome).await?;
+    let labels = [("kind", row.kind.clone()), ("outcome", settled.as_str().to_owned())];
+    counter!("frontdesk_deliveries_total", &labels).increment(1);
+    log(row, settled, problem.as_deref());
+    Ok(())
+}
+
+fn log(row: &Model, settled: Settled, problem: Option<&str>) {
+    let (id, booking, attempts) = (row.id, row.booking_id, row.attempts);
+    let _span = tracing::info_span!("delivery", %id, kind = row.kind, %booking, attempts).entered();
+    match settled {
+        Settled::Delivered => tracing::debug!("delivered"),
+        Settled::PutBack => tracing::warn!(problem, "a delivery failed and is tried again"),
+        Settled::GivenUp => tracing::error!(problem, "a delivery was given up"),
+        Settled::Lost => tracing::warn!("a delivery outlasted its lease"),
+    }
+}

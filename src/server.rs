@@ -1,0 +1,202 @@
+//! Putting a process together: the database, the secrets, the calendars, and what runs on them.
+
+mod key_file;
+mod migrations;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use calendar_provider::CalendarProvider;
+use calendar_provider_builtin::Builtin;
+use sea_orm::DatabaseConnection;
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, Parts};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::http::{self, Http, HttpConfig, RateLimit, Shutdown};
+use crate::ids::RandomIds;
+use crate::mail::Mailer;
+use crate::store::builtin_calendar::BuiltinCalendar;
+use crate::{graphql, jobs, store};
+
+pub use migrations::{are_pending, migrate};
+
+/// Most connections to SQLite: it has one writer at a time, and each costs memory.
+const SQLITE_CONNECTIONS: u32 = 4;
+/// How long the database may take to be closed.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
+/// What to do about steps that the database lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Migrations {
+    /// Run them.
+    Run,
+    /// Fail: another process is to run them.
+    Require,
+}
+
+/// Opens the database and gathers what requests and deliveries need.
+///
+/// # Errors
+/// [`ConfigError`](crate::config::ConfigError) for a key that can't be had; the database's own.
+pub async fn open(config: Config, migrations: Migrations) -> anyhow::Result<App> {
+    let secrets = key_file::secrets(&config)?;
+    let db = connect(&config).await?;
+    match migrations {
+        Migrations::Run => migrate(&db).await.context("the database can't be migrated")?,
+        Migrations::Require => {
+            if are_pending(&db).await.context("the database can't be read")? {
+                anyhow::bail!(
+                    "the database lacks migrations: start `frontdesk serve` or run \
+                     `frontdesk migrate` first"
+                );
+            }
+        }
+    }
+    Ok(App::new(Parts {
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+        secrets,
+        providers: providers(&db),
+        mailer: Mailer::from_url(config.mail_url.expose_secret())?,
+        config,
+        db,
+    }))
+}
+
+/// Opens the database alone.
+///
+/// # Errors
+/// The database's own.
+pub async fn connect(config: &Config) -> anyhow::Result<DatabaseConnection> {
+    let url = &config.database_url;
+    let connections = if url.is_sqlite() {
+        config.database_connections.min(SQLITE_CONNECTIONS)
+    } else {
+        config.database_connections
+    };
+    let db = store::connect(url.expose(), connections).await;
+    db.with_context(|| format!("the database at {url:?} can't be opened"))
+}
+
+/// The calendars that agents can connect. This is the one place that names them.
+fn providers(db: &DatabaseConnection) -> Vec<Arc<dyn CalendarProvider>> {
+    vec![Arc::new(Builtin::new(Arc::new(BuiltinCalendar::new(db.clone()))))]
+}
+
+/// How [`serve`] runs.
+#[derive(Clone, Debug)]
+pub struct Serve {
+    /// Whether it delivers as well.
+    pub worker: bool,
+    /// Printed on standard output once it listens.
+    pub greeting: Option<String>,
+}
+
+/// Serves the API, and delivers unless told otherwise, until the process is told to stop.
+///
+/// # Errors
+/// Where it can't listen.
+pub async fn serve(app: Arc<App>, how: Serve) -> anyhow::Result<()> {
+    let shutdown = Shutdown::default();
+    stop_on_signal(shutdown.token.clone())?;
+    let listen = app.config.listen;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("listen (FRONTDESK_LISTEN) is {listen}, which is not to be had"))?;
+    let router = router(&app, shutdown.clone())?;
+    let worker =
+        how.worker.then(|| tokio::spawn(jobs::run(Arc::clone(&app), shutdown.token.clone())));
+    tracing::info!("listening on http://{}", listener.local_addr()?);
+    if let Some(greeting) = how.greeting {
+        print(&greeting)?;
+    }
+    http::serve(listener, router, shutdown).await?;
+    if let Some(worker) = worker {
+        worker.await?;
+    }
+    close(&app).await;
+    Ok(())
+}
+
+/// Delivers until the process is told to stop.
+///
+/// # Errors
+/// Where signals can't be heard.
+pub async fn work(app: Arc<App>) -> anyhow::Result<()> {
+    let shutdown = CancellationToken::new();
+    stop_on_signal(shutdown.clone())?;
+    tracing::info!("delivering");
+    jobs::run(Arc::clone(&app), shutdown).await;
+    close(&app).await;
+    Ok(())
+}
+
+/// Writes to standard output.
+///
+/// # Errors
+/// Where nobody reads it any more.
+pub fn print(text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+fn router(app: &Arc<App>, shutdown: Shutdown) -> anyhow::Result<Router> {
+    let router = http::router(Http {
+        schema: graphql::schema(Arc::clone(app)),
+        identify: graphql::Identifier(Arc::clone(app)),
+        readiness: migrations::readiness(app.db.clone()),
+        metrics: Some(http::install_metrics()?),
+        config: http_config(&app.config),
+        shutdown,
+    })?;
+    Ok(router.merge(http::feeds(Arc::clone(app))))
+}
+
+fn http_config(config: &Config) -> HttpConfig {
+    // Both are checked to be at least one.
+    let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+    HttpConfig {
+        rate_limit: Some(RateLimit {
+            per_second: at_least_one(config.limits.requests_per_second),
+            burst: at_least_one(config.limits.request_burst),
+        }),
+        trusted_proxies: config.trusted_proxies.into(),
+        cors_origins: config.cors_origins.clone(),
+        ..HttpConfig::default()
+    }
+}
+
+/// SIGTERM is what service managers send, SIGINT what Ctrl-C sends. A second one changes nothing:
+/// the end is bounded anyway.
+fn stop_on_signal(stop: CancellationToken) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        stop.cancel();
+    });
+    Ok(())
+}
+
+/// Closes the database, which folds SQLite's log into its file. What was cut off may still hold a
+/// connection; nothing is lost then, so it is not waited for long.
+async fn close(app: &App) {
+    let closed = tokio::time::timeout(CLOSE_WITHIN, app.db.clone().close()).await;
+    if !matches!(closed, Ok(Ok(()))) {
+        tracing::debug!("the database was not closed in time");
+    }
+}

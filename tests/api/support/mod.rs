@@ -1,0 +1,196 @@
+//! A server of its own for each test, on a database of its own, with time and IDs passed in.
+
+mod database;
+mod requests;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use frontdesk::app::{App, Parts};
+use frontdesk::clock::Clock;
+use frontdesk::config::Config;
+use frontdesk::http::{self, Http, HttpConfig, Shutdown};
+use frontdesk::ids::CountingIds;
+use frontdesk::mail::{Mailer, Outbox};
+use frontdesk::secrets::Secrets;
+use frontdesk::service::access::{self, Profile};
+use frontdesk::store::builtin_calendar::BuiltinCalendar;
+use frontdesk::{graphql, jobs};
+
+pub use database::Database;
+pub use requests::{Answer, BOOK};
+
+/// Writes a test for each database.
+#[macro_export]
+macro_rules! on_both {
+    ($(#[$meta:meta])* async fn $name:ident($test:ident: Test) $body:block) => {
+        mod $name {
+            use super::*;
+
+            async fn body($test: $crate::support::Test) $body
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                body($crate::support::Test::start($crate::support::Database::Sqlite).await).await;
+            }
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                body($crate::support::Test::start($crate::support::Database::Postgres).await).await;
+            }
+        }
+    };
+}
+
+/// Monday, 4 January 2027, 08:00 in UTC: where every test begins.
+pub const START: &str = "2027-01-04T08:00:00Z";
+
+/// A clock that stands until it is moved.
+#[derive(Debug)]
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    fn new() -> Self {
+        Self(AtomicI64::new(START.parse::<DateTime<Utc>>().unwrap().timestamp_millis()))
+    }
+
+    /// Moves the time on.
+    pub fn advance(&self, by: TimeDelta) {
+        self.0.fetch_add(by.num_milliseconds(), Ordering::SeqCst);
+    }
+
+    /// Stands at an instant.
+    pub fn set(&self, to: &str) {
+        self.0.store(to.parse::<DateTime<Utc>>().unwrap().timestamp_millis(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+/// A server, its parts, and what it was told to send.
+pub struct Test {
+    /// What the server holds.
+    pub app: Arc<App>,
+    /// Its time.
+    pub clock: Arc<TestClock>,
+    /// What it sent.
+    pub mails: Outbox,
+    /// A key that may do everything.
+    pub admin: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Statements that reached the database.
+    pub statements: Arc<AtomicU64>,
+    client: reqwest::Client,
+    shutdown: Shutdown,
+    _files: database::Files,
+}
+
+impl Test {
+    /// Starts a server with the usual settings.
+    pub async fn start(database: Database) -> Self {
+        Self::start_with(database, |_| {}).await
+    }
+
+    /// Starts a server with other settings.
+    pub async fn start_with(database: Database, edit: impl FnOnce(&mut Setup)) -> Self {
+        let mut setup = Setup::new();
+        edit(&mut setup);
+        let (mut db, files) = database::open(database).await;
+        let statements = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&statements);
+        db.set_metric_callback(move |_| {
+            counter.fetch_add(1, Ordering::SeqCst);
+        });
+        let clock = Arc::new(TestClock::new());
+        let (mailer, mails) = Mailer::memory();
+        let calendar = Arc::new(BuiltinCalendar::new(db.clone()));
+        let builtin = Arc::new(calendar_provider_builtin::Builtin::new(calendar));
+        let mut providers: Vec<Arc<dyn calendar_provider::CalendarProvider>> = vec![builtin];
+        providers.append(&mut setup.providers);
+        let app = Arc::new(App::new(Parts {
+            db,
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            ids: Arc::new(CountingIds::default()),
+            secrets: Secrets::new(&[7; 32]),
+            providers,
+            mailer: setup.mailer.take().unwrap_or(mailer),
+            config: setup.config,
+        }));
+        let shutdown = Shutdown::default();
+        let address = listen(&app, setup.http, shutdown.clone()).await;
+        let admin = access::create_api_key(&app, "tests", Profile::Admin).await.unwrap().key;
+        let client = reqwest::Client::new();
+        Self { app, clock, mails, admin, address, statements, client, shutdown, _files: files }
+    }
+
+    /// Delivers all that is due, and says how many deliveries that were.
+    pub async fn deliver(&self) -> usize {
+        jobs::run_due(&self.app).await.unwrap()
+    }
+
+    /// An API key with this profile.
+    pub async fn key(&self, profile: Profile) -> String {
+        access::create_api_key(&self.app, "tests", profile).await.unwrap().key
+    }
+}
+
+impl Drop for Test {
+    fn drop(&mut self) {
+        self.shutdown.token.cancel();
+    }
+}
+
+/// What a test may set before the server starts.
+pub struct Setup {
+    /// The settings.
+    pub config: Config,
+    /// Those of the HTTP side.
+    pub http: HttpConfig,
+    /// Calendars besides the built-in one.
+    pub providers: Vec<Arc<dyn calendar_provider::CalendarProvider>>,
+    /// Another way out for mail than memory.
+    pub mailer: Option<Mailer>,
+}
+
+impl Setup {
+    fn new() -> Self {
+        let http = HttpConfig { rate_limit: None, ..HttpConfig::default() };
+        Self { config: config(), http, providers: Vec::new(), mailer: None }
+    }
+}
+
+/// The defaults, with the address that mails of the tests show.
+pub fn config() -> Config {
+    static ONCE: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = ONCE.lock();
+    let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+    let text = "public_url = 'https://meet.example.com'\n\
+        mail_from = 'Frontdesk <frontdesk@meet.example.com>'\n";
+    std::fs::write(file.path(), text).unwrap();
+    Config::load(Some(file.path())).unwrap()
+}
+
+async fn listen(app: &Arc<App>, config: HttpConfig, shutdown: Shutdown) -> SocketAddr {
+    let router = http::router(Http {
+        schema: graphql::schema(Arc::clone(app)),
+        identify: graphql::Identifier(Arc::clone(app)),
+        readiness: Arc::new(|| Box::pin(async { vec![] })),
+        metrics: None,
+        config,
+        shutdown: shutdown.clone(),
+    })
+    .unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(http::serve(listener, router, shutdown));
+    address
+}
