@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::Context;
-use chrono::{DateTime, Days, NaiveDate, SecondsFormat, Utc, Weekday};
+use calendar_provider::TimeRange;
+use chrono::{DateTime, Days, NaiveDate, SecondsFormat, Timelike, Utc, Weekday};
 use chrono_tz::Tz;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -13,9 +14,9 @@ use crate::app::App;
 use crate::scheduling::{TimeBlock, WeeklyBlock, WeeklyBlocks};
 use crate::service::access::{self, Caller, Profile};
 use crate::service::agent::{self, MeetingAvailabilityUpdate, NewAgent};
+use crate::service::calendar;
 use crate::service::invite::{self, TemplateUpdate};
 use crate::service::slots::{self, Route};
-use crate::service::calendar;
 use crate::store::page::PageRequest;
 
 /// An agent of the demo.
@@ -105,7 +106,9 @@ pub async fn prepare(app: &App) -> anyhow::Result<String> {
         let caller =
             Caller::Key { id: key.record.id, name: key.record.name, profile: Profile::Admin };
         for demo in lacking {
-            make(app, &caller, demo).await.with_context(|| format!("no demo agent {}", demo.name))?;
+            make(app, &caller, demo)
+                .await
+                .with_context(|| format!("no demo agent {}", demo.name))?;
         }
         Some(key.key)
     };
@@ -189,7 +192,10 @@ async fn greeting(app: &App, key: Option<&str>) -> anyhow::Result<String> {
          1. What is free? Paste this into GraphiQL:\n\n{slots}\n   or into a shell:\n\n{}\n",
         curl(&url, &slots)
     );
-    if let Some(slot) = free.first() {
+    // A time of day that a visitor would choose, where there is one.
+    let is_daytime =
+        |slot: &&TimeRange| (9..17).contains(&slot.start().with_timezone(&zone).hour());
+    if let Some(slot) = free.iter().find(is_daytime).or(free.first()) {
         let book = booking_mutation(slot.start(), zone);
         text.push_str(&format!(
             "2. Book, as a visitor would, and open the mail:\n\n{book}\n   or:\n\n{}\n",

@@ -108,9 +108,9 @@ pub async fn serve(app: Arc<App>, how: Serve) -> anyhow::Result<()> {
     let shutdown = Shutdown::default();
     stop_on_signal(shutdown.token.clone())?;
     let listen = app.config.listen;
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("listen (FRONTDESK_LISTEN) is {listen}, which is not to be had"))?;
+    let listener = TcpListener::bind(listen).await.with_context(|| {
+        format!("listen (FRONTDESK_LISTEN) is {listen}, which is not to be had")
+    })?;
     let router = router(&app, shutdown.clone())?;
     let worker =
         how.worker.then(|| tokio::spawn(jobs::run(Arc::clone(&app), shutdown.token.clone())));

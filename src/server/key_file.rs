@@ -59,9 +59,7 @@ fn read(path: &Path) -> anyhow::Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => {
-            Err(error).with_context(|| format!("{} can't be read", path.display()))
-        }
+        Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),
     }
 }
 
@@ -79,9 +77,7 @@ fn keep_new(path: &Path, ids: &dyn IdSource) -> anyhow::Result<String> {
             tracing::info!("a new secret key is kept in {}: back it up", path.display());
             Ok(text)
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            read(path)?.with_context(failed)
-        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => read(path)?.with_context(failed),
         Err(error) => Err(error).with_context(failed),
     }
 }
