@@ -3,5 +3,6 @@
 mod support;
 
 mod booking;
+mod migrations;
 mod races;
 mod schema;
