@@ -3,6 +3,7 @@
 mod support;
 
 mod booking;
+mod crash;
 mod migrations;
 mod races;
 mod schema;

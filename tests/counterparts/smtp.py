@@ -15,6 +15,7 @@ with "ca": the path of the PEM file to trust, where --starttls or --smtps asked 
     {"wait": 2, "seconds": 10}      the same, once there are 2 of them      -> {"messages": [...]}
                                     ("timed_out": true beside it, if never)
     {"faults": true}                how often a fault was played            -> {"faults": 3}
+    {"idle": true}                  how many, once no line is open          -> {"messages": 7}
     {"clear": true}                 forgets the messages and the faults     -> {"ok": true}
 
 A message is {"message_id", "from", "to", "subject", "acknowledged", "raw"}; "to" is the envelope's,
@@ -59,6 +60,8 @@ class State:
         self.messages = []
         self.arrived = asyncio.Event()
         self.connections = set()
+        self.idle = asyncio.Event()
+        self.idle.set()
 
     def set_mode(self, mode, times):
         if mode not in MODES:
@@ -100,11 +103,14 @@ class FaultySession(SMTP):
 
     def connection_made(self, transport):
         self.state.connections.add(transport)
+        self.state.idle.clear()
         super().connection_made(transport)
 
     def connection_lost(self, error):
         self.state.connections.discard(self.transport)
         super().connection_lost(error)
+        if not self.state.connections:
+            self.state.idle.set()
 
     async def _handle_client(self):
         if self.state.plays("hang-connect"):
@@ -185,6 +191,9 @@ async def obey(command, state, listener):
         return await wait_for(state, command["wait"], command.get("seconds", 30))
     if command.get("list"):
         return {"messages": state.messages}
+    if command.get("idle"):
+        await asyncio.wait_for(state.idle.wait(), 30)
+        return {"messages": len(state.messages)}
     if command.get("faults"):
         return {"faults": state.faults}
     if command.get("clear"):

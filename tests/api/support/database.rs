@@ -46,6 +46,21 @@ pub(crate) async fn new_url(database: Database, files: &Files) -> String {
     }
 }
 
+/// The address of a new database that holds nothing: for processes that migrate it themselves.
+pub(crate) async fn empty_url(database: Database, files: &Files) -> String {
+    match database {
+        Database::Sqlite => format!("sqlite://{}", files.0.path().join("frontdesk.db").display()),
+        Database::Postgres => {
+            let server = url_of_postgres();
+            let admin = store::connect(&server, 1).await.unwrap();
+            let name = format!("empty_{:016x}{:08x}", rand(), std::process::id());
+            admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+            admin.close().await.unwrap();
+            with_database(&server, &name)
+        }
+    }
+}
+
 async fn new_postgres() -> String {
     let server = url_of_postgres();
     let admin = store::connect(&server, 1).await.unwrap();

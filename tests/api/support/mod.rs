@@ -1,7 +1,9 @@
 //! A server of its own for each test, on a database of its own, with time and IDs passed in.
 
 mod database;
+pub(crate) mod process;
 mod requests;
+pub(crate) mod smtp;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
