@@ -2,5 +2,13 @@
 
 mod support;
 
+mod access;
+mod agents;
+mod bad_input;
 mod booking;
+mod contract;
+mod limits;
+mod live_chat;
+mod paging;
 mod schema;
+mod subscriptions;
