@@ -295,9 +295,9 @@ on_both! {
 
 on_both! {
     async fn agents_are_searched_by_name_and_address(test: Test) {
-        for name in ["Grace", "Élodie", "50%", "Al_an"] {
+        for (number, name) in ["Grace", "Élodie", "50%", "Al_an"].into_iter().enumerate() {
             let query = "mutation($input: CreateAgentInput!) { createAgent(input: $input) { id } }";
-            let email = format!("{}@agents.example", name.len());
+            let email = format!("a{number}@agents.example");
             test.admin(query, json!({ "input": { "name": name, "email": email } })).await.data("");
         }
         for (search, expected) in [
@@ -305,7 +305,7 @@ on_both! {
             ("ÉLO", "Élodie"),
             ("%", "50%"),
             ("_", "Al_an"),
-            ("7@agents", "Élodie"),
+            ("A1@agents", "Élodie"),
             ("", "Grace Élodie 50% Al_an"),
         ] {
             let query = "query($s: String) { agents(search: $s) { totalCount nodes { name } } }";
