@@ -100,6 +100,7 @@ impl Agent {
 
     /// Single dates whose meeting blocks differ from the weekly ones, in date order. Visible to the
     /// agent itself and to callers who manage agents.
+    #[graphql(complexity = "super::page::cost_of_list(child_complexity)")]
     async fn date_overrides(
         &self,
         ctx: &Context<'_>,
@@ -115,6 +116,7 @@ impl Agent {
 
     /// Busy times kept in the built-in calendar that have not ended before `from` (now where left
     /// out), in order of start. Visible to the agent itself and to callers who manage agents.
+    #[graphql(complexity = "super::page::cost_of_list(child_complexity)")]
     async fn busy_times(&self, ctx: &Context<'_>, from: Option<DateTime>) -> Result<Vec<BusyTime>> {
         self.private(ctx)?;
         let since = match from {
@@ -134,6 +136,7 @@ impl Agent {
 
     /// The agent's bookings, in order of start. Visible to the agent itself and to callers who manage
     /// all meetings.
+    #[graphql(complexity = "super::page::cost(first, last, child_complexity)")]
     async fn bookings(
         &self,
         ctx: &Context<'_>,
@@ -214,6 +217,7 @@ impl AgentQuery {
     }
 
     /// Agents, in the order in which they were made. For known callers.
+    #[graphql(complexity = "super::page::cost(first, last, child_complexity)")]
     async fn agents(
         &self,
         ctx: &Context<'_>,

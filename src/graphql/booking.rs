@@ -363,6 +363,7 @@ impl BookingQuery {
     }
 
     /// Bookings, in order of start. An agent sees its own; MANAGE_ALL_MEETINGS sees all.
+    #[graphql(complexity = "super::page::cost(first, last, child_complexity)")]
     async fn bookings(
         &self,
         ctx: &Context<'_>,

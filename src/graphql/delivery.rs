@@ -87,6 +87,7 @@ pub struct DeliveryQuery;
 impl DeliveryQuery {
     /// Deliveries that were given up, in the order in which they were caused. Needs
     /// MANAGE_INTEGRATIONS.
+    #[graphql(complexity = "super::page::cost(first, last, child_complexity)")]
     async fn failed_deliveries(
         &self,
         ctx: &Context<'_>,

@@ -3,9 +3,10 @@
 use async_graphql::SimpleObject;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::Utc;
+use chrono::{Datelike, Utc};
 use uuid::Uuid;
 
+use super::scalars::YEARS;
 use crate::service::{Error, Result};
 use crate::store::page::PageRequest;
 
@@ -13,6 +14,20 @@ use crate::store::page::PageRequest;
 pub const MOST: i64 = 100;
 /// Entries of a page where neither `first` nor `last` is given.
 const USUAL: i64 = 20;
+/// Entries that a list without pages counts for in an operation's complexity.
+pub(crate) const OF_A_LIST: usize = 20;
+
+/// What a page costs of an operation's complexity: what one entry costs, as often as the page can
+/// have entries. A number out of bounds is refused later, by [`PageArgs::read`].
+pub(crate) fn cost(first: Option<i64>, last: Option<i64>, each: usize) -> usize {
+    let asked = last.or(first).unwrap_or(USUAL).clamp(0, MOST);
+    each.saturating_mul(usize::try_from(asked).unwrap_or(0)).saturating_add(1)
+}
+
+/// The same for a list that has no pages.
+pub(crate) const fn cost_of_list(each: usize) -> usize {
+    each.saturating_mul(OF_A_LIST).saturating_add(1)
+}
 
 /// Where a page stands in its list.
 #[derive(Clone, Debug, SimpleObject)]
@@ -103,7 +118,9 @@ impl Cursor for (chrono::DateTime<Utc>, Uuid) {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (millis, id) = bytes.split_at_checked(8)?;
         let millis = i64::from_be_bytes(millis.try_into().ok()?);
-        Some((chrono::DateTime::from_timestamp_millis(millis)?, Uuid::from_slice(id).ok()?))
+        let instant = chrono::DateTime::from_timestamp_millis(millis)?;
+        // PostgreSQL does not know all years that chrono does.
+        YEARS.contains(&instant.year()).then_some((instant, Uuid::from_slice(id).ok()?))
     }
 }
 

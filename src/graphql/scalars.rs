@@ -71,7 +71,7 @@ impl From<chrono::DateTime<Utc>> for DateTime {
 }
 
 /// Years that RFC 3339 can write, with a margin for arithmetic.
-const YEARS: std::ops::RangeInclusive<i32> = 1970..=9998;
+pub(crate) const YEARS: std::ops::RangeInclusive<i32> = 1970..=9998;
 
 /// RFC 3339 in UTC, with milliseconds only where there are some.
 pub(crate) fn instant_text(instant: chrono::DateTime<Utc>) -> String {

@@ -37,6 +37,11 @@ impl Changes {
         let _ = self.0.send(change);
     }
 
+    /// How many listen.
+    pub fn listeners(&self) -> usize {
+        self.0.receiver_count()
+    }
+
     /// Hears what is told from now on.
     pub fn listen(&self) -> broadcast::Receiver<Change> {
         self.0.subscribe()

@@ -2,8 +2,16 @@
 
 mod support;
 
+mod access;
+mod agents;
+mod bad_input;
 mod booking;
+mod contract;
 mod crash;
+mod limits;
+mod live_chat;
 mod migrations;
+mod paging;
 mod races;
 mod schema;
+mod subscriptions;
