@@ -4,4 +4,6 @@ mod support;
 
 mod booking;
 mod crash;
+mod deliveries;
 mod schema;
+mod smtp;
