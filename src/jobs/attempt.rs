@@ -39,7 +39,7 @@ pub(super) enum Outcome {
 #[derive(Debug)]
 pub(super) enum Delivered {
     /// The entry stands in the calendar.
-    EventWritten(Written),
+    EventWritten(Box<Written>),
     /// The entry is out of the calendar.
     EventRemoved,
     /// The visitor's mail was accepted.

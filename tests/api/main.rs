@@ -5,5 +5,7 @@ mod support;
 mod booking;
 mod crash;
 mod deliveries;
+mod migrations;
+mod races;
 mod schema;
 mod smtp;
