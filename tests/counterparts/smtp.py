@@ -11,6 +11,7 @@ with "ca": the path of the PEM file to trust, where --starttls or --smtps asked 
 
     {"mode": "ok"}                  what happens from now on, see MODES     -> {"ok": true}
     {"mode": "data-451", "times": 3}   the same, for 3 faults, then "ok"    -> {"ok": true}
+    {"mode": "rcpt-550", "only": "a@b.example"}   the same, for this recipient  -> {"ok": true}
     {"list": true}                  what was accepted, in order             -> {"messages": [...]}
     {"wait": 2, "seconds": 10}      the same, once there are 2 of them      -> {"messages": [...]}
                                     ("timed_out": true beside it, if never)
@@ -56,6 +57,7 @@ class State:
     def __init__(self):
         self.mode = "ok"
         self.times = None
+        self.only = None
         self.faults = 0
         self.messages = []
         self.arrived = asyncio.Event()
@@ -63,10 +65,12 @@ class State:
         self.idle = asyncio.Event()
         self.idle.set()
 
-    def set_mode(self, mode, times):
+    def set_mode(self, mode, times, only=None):
         if mode not in MODES:
             raise ValueError(f"unknown mode {mode!r}; known are {', '.join(MODES)}")
-        self.mode, self.times = mode, times
+        if only and not mode.startswith("rcpt-"):
+            raise ValueError(f"only the modes rcpt-… know the recipient, and {mode!r} does not")
+        self.mode, self.times, self.only = mode, times, only
 
     def plays(self, *modes):
         """Whether one of `modes` is to be played now; counts it as played."""
@@ -134,7 +138,7 @@ class Handler:
         self.state = state
 
     async def handle_RCPT(self, server, session, envelope, address, options):
-        if self.state.mode.startswith("rcpt-"):
+        if self.state.mode.startswith("rcpt-") and self.state.only in (None, address):
             code = self.state.mode[len("rcpt-") :]
             self.state.plays(self.state.mode)
             return f"{code} this recipient is refused by the test"
@@ -184,7 +188,7 @@ class Listener:
 async def obey(command, state, listener):
     """Carries one command out and gives the answer."""
     if "mode" in command:
-        state.set_mode(command["mode"], command.get("times"))
+        state.set_mode(command["mode"], command.get("times"), command.get("only"))
         await listener.follow_mode()
         return {"ok": True}
     if "wait" in command:

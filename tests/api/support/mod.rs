@@ -1,5 +1,6 @@
 //! A server of its own for each test, on a database of its own, with time and IDs passed in.
 
+pub(crate) mod calendar;
 mod database;
 pub(crate) mod process;
 mod requests;

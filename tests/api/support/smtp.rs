@@ -58,6 +58,11 @@ impl SmtpServer {
         self.ask(json!({ "mode": mode, "times": times }));
     }
 
+    /// Refuses one recipient for good from now on.
+    pub(crate) fn refuse(&mut self, recipient: &str) {
+        self.ask(json!({ "mode": "rcpt-550", "only": recipient }));
+    }
+
     /// How often a fault was played.
     pub(crate) fn faults(&mut self) -> u64 {
         self.ask(json!({ "faults": true }))["faults"].as_u64().unwrap()
