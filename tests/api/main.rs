@@ -5,5 +5,6 @@ mod support;
 mod booking;
 mod crash;
 mod migrations;
+mod pages;
 mod races;
 mod schema;
