@@ -93,6 +93,8 @@ async function load(said = "") {
   }
   report(said);
   showBooking();
+  // What was just said is not said twice.
+  if (said) at("state").hidden = true;
 }
 
 function showBooking() {

@@ -109,7 +109,7 @@ export function createPicker(options) {
 
   function showTimes(slots) {
     onPick(null);
-    const plain = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit", timeZone });
+    const plain = new Intl.DateTimeFormat(locale, { timeStyle: "short", timeZone });
     const exact = new Intl.DateTimeFormat(locale, {
       hour: "numeric",
       minute: "2-digit",
