@@ -12,6 +12,7 @@ mod deliveries;
 mod limits;
 mod live_chat;
 mod migrations;
+mod pages;
 mod paging;
 mod races;
 mod schema;

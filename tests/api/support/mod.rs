@@ -191,7 +191,9 @@ async fn listen(app: &Arc<App>, config: HttpConfig, shutdown: Shutdown) -> Socke
         config,
         shutdown: shutdown.clone(),
     })
-    .unwrap();
+    .unwrap()
+    .merge(http::feeds(Arc::clone(app)))
+    .merge(http::pages());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(http::serve(listener, router, shutdown));
