@@ -118,7 +118,7 @@ pub async fn prepare(app: &App) -> anyhow::Result<String> {
 /// The e-mail addresses of the agents that are there, all of them the demo's.
 async fn present(app: &App) -> anyhow::Result<BTreeSet<String>> {
     let first = PageRequest { limit: 10, after: None, before: None, from_end: false };
-    let agents = agent::list(app, None, &first).await?.items;
+    let agents = agent::list(app, &agent::Search::default(), &first).await?.items;
     let emails: BTreeSet<String> = agents.into_iter().map(|agent| agent.email_key).collect();
     if let Some(other) = emails.iter().find(|email| AGENTS.iter().all(|demo| demo.email != **email))
     {

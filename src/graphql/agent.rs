@@ -168,7 +168,7 @@ connection!(
     /// A page of agents, in the order in which they were made.
     AgentConnection, AgentEdge, Agent(Model),
     cursor: |agent| agent.id.encode(),
-    count(app, search: Option<String>): service::count(app, search.as_deref()).await
+    count(ctx, search: service::Search): Ok(service::count(app(ctx), search).await?)
 );
 
 /// An agent to make.
@@ -227,11 +227,13 @@ impl AgentQuery {
         after: Option<String>,
         last: Option<i64>,
         before: Option<String>,
-        #[graphql(desc = "Matches the name or e-mail.")] search: Option<String>,
+        #[graphql(desc = "Matches the name; for callers who manage agents, the e-mail too.")]
+        search: Option<String>,
     ) -> Result<AgentConnection> {
         authorise(ctx)?;
         let page = PageArgs { first, after, last, before }.read()?;
-        let page = service::list(app(ctx), search.as_deref(), &page).await?;
+        let search = service::Search::new(caller(ctx), search.as_deref())?;
+        let page = service::list(app(ctx), &search, &page).await?;
         Ok(AgentConnection::new(page, search))
     }
 }

@@ -6,14 +6,14 @@ use super::access::{app, authorise, caller, read_id};
 use super::agent::Agent;
 use super::calendar::ConferenceKind;
 use super::error::Result;
-use super::loaders::{AgentById, BookingById, load};
+use super::loaders::{AgentById, BookingById, CountOf, load};
 use super::page::{Cursor, PageArgs, connection};
 use super::scalars::{DateTime, Locale, TimeZone, Url};
 use super::slots::{RouteInput, Slot, read_route};
 use super::visitor::{Company, CompanyInput, Person, PersonInput};
 use crate::ids;
 use crate::service::booking::{self as service, Booked};
-use crate::service::{Error, calendar};
+use crate::service::{Error, calendar, text};
 use crate::store::booking::{CANCELLED, CONFIRMED, Model};
 use crate::store::outbox;
 
@@ -203,7 +203,14 @@ connection!(
     /// A page of bookings, in order of start.
     BookingConnection, BookingEdge, Booking(Model),
     cursor: |booking| (booking.starts_at, booking.id).encode(),
-    count(app, filter: service::Filter): service::count(app, filter).await
+    count(ctx, filter: service::Filter): match filter.agent {
+        // Perhaps one of many on a page of agents.
+        Some(agent) => {
+            let filter = service::Filter { agent: None, ..filter.clone() };
+            Ok(load(ctx, CountOf { agent, filter }).await?.unwrap_or(0))
+        }
+        None => Ok(service::count(app(ctx), filter).await?),
+    }
 );
 
 /// Which bookings to look for.
@@ -230,7 +237,7 @@ impl BookingFilter {
             status: self.status.map(BookingStatus::name),
             starts_from: instant("startsFrom", self.starts_from)?,
             starts_before: instant("startsBefore", self.starts_before)?,
-            search: self.search,
+            search: text::optional("filter.search", self.search.as_deref(), text::LINE_CHARS)?,
         })
     }
 }
@@ -404,8 +411,8 @@ impl BookingMutation {
     ) -> Result<BookMeetingResult> {
         authorise(ctx)?;
         let request = service::BookMeeting {
-            starts_at: input.starts_at.read("input.startsAt")?,
-            ends_at: input.ends_at.map(|end| end.read("input.endsAt")).transpose()?,
+            starts_at: input.starts_at.read_exact("input.startsAt")?,
+            ends_at: input.ends_at.map(|end| end.read_exact("input.endsAt")).transpose()?,
             zone: input.time_zone.read("input.timeZone")?,
             locale: input.locale.map(|locale| locale.0),
             person: input.person.into(),
@@ -427,7 +434,7 @@ impl BookingMutation {
         authorise(ctx)?;
         let request = service::Reschedule {
             booking: input.booking.read()?,
-            starts_at: input.starts_at.read("input.startsAt")?,
+            starts_at: input.starts_at.read_exact("input.startsAt")?,
             reason: input.reason,
         };
         Ok(service::reschedule(app(ctx), caller(ctx), request).await?.into())

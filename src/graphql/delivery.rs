@@ -2,14 +2,14 @@
 
 use async_graphql::{Context, Enum, ID, Object};
 
-use super::access::{app, authorise, read_id};
+use super::access::{app, authorise, caller, read_id};
 use super::booking::Booking;
 use super::error::Result;
 use super::loaders::{BookingById, load};
 use super::page::{Cursor, PageArgs, connection};
 use super::scalars::DateTime;
 use crate::ids;
-use crate::service::{Error, delivery as service};
+use crate::service::{Error, booking, delivery as service};
 use crate::store::outbox::{Kind, Model};
 
 /// What is delivered.
@@ -44,11 +44,12 @@ impl Delivery {
         Ok(Kind::parse(&self.0.kind).ok_or_else(unknown)?.into())
     }
 
-    /// What it is about.
-    async fn booking(&self, ctx: &Context<'_>) -> Result<Booking> {
-        let booking = load(ctx, BookingById(self.0.booking_id)).await?;
-        let gone = || Error::internal(anyhow::anyhow!("booking {} is gone", self.0.booking_id));
-        Ok(Booking(booking.ok_or_else(gone)?))
+    /// What it is about; null for callers who may not see the booking.
+    async fn booking(&self, ctx: &Context<'_>) -> Result<Option<Booking>> {
+        if !booking::may_see(caller(ctx), self.0.agent_id) {
+            return Ok(None);
+        }
+        Ok(load(ctx, BookingById(self.0.booking_id)).await?.map(Booking))
     }
 
     /// How often it was tried.
@@ -76,7 +77,7 @@ connection!(
     /// A page of deliveries, in the order in which they were caused.
     DeliveryConnection, DeliveryEdge, Delivery(Model),
     cursor: |delivery| delivery.id.encode(),
-    count(app, _all: ()): service::count_failed(app).await
+    count(ctx, _all: ()): Ok(service::count_failed(app(ctx)).await?)
 );
 
 /// Queries about deliveries.

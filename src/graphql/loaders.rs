@@ -42,6 +42,13 @@ pub(crate) struct BookingsOf {
     pub(crate) page: PageRequest<(DateTime<Utc>, Uuid)>,
 }
 
+/// How many bookings an agent has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct CountOf {
+    pub(crate) agent: Uuid,
+    pub(crate) filter: Filter,
+}
+
 /// An agent's busy times that have not ended before an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct BusyTimesOf {
@@ -175,6 +182,21 @@ impl Loader<BookingsOf> for Loaders {
             for (agent, rows) in pages {
                 let key = BookingsOf { agent, filter: filter.clone(), page: page.clone() };
                 found.insert(key, rows);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<CountOf> for Loaders {
+    type Value = u64;
+    type Error = LoadError;
+
+    async fn load(&self, keys: &[CountOf]) -> Result<HashMap<CountOf, u64>, LoadError> {
+        let mut found = HashMap::new();
+        for (filter, agents) in alike(keys, |key| key.filter.clone(), |key| key.agent) {
+            for (agent, count) in booking::counts(&self.0, &agents, &filter).await? {
+                found.insert(CountOf { agent, filter: filter.clone() }, count);
             }
         }
         Ok(found)

@@ -3,10 +3,10 @@
 use async_graphql::SimpleObject;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{Datelike, Utc};
+use chrono::Utc;
 use uuid::Uuid;
 
-use super::scalars::YEARS;
+use super::scalars::is_writable;
 use crate::service::{Error, Result};
 use crate::store::page::PageRequest;
 
@@ -120,7 +120,7 @@ impl Cursor for (chrono::DateTime<Utc>, Uuid) {
         let millis = i64::from_be_bytes(millis.try_into().ok()?);
         let instant = chrono::DateTime::from_timestamp_millis(millis)?;
         // PostgreSQL does not know all years that chrono does.
-        YEARS.contains(&instant.year()).then_some((instant, Uuid::from_slice(id).ok()?))
+        is_writable(instant).then_some((instant, Uuid::from_slice(id).ok()?))
     }
 }
 
@@ -128,7 +128,7 @@ impl Cursor for (chrono::DateTime<Utc>, Uuid) {
 macro_rules! connection {
     (
         $(#[$doc:meta])* $connection:ident, $edge:ident, $node:ident($model:ty),
-        cursor: $cursor:expr, count($app:ident, $of:ident: $of_type:ty): $count:expr
+        cursor: $cursor:expr, count($ctx:ident, $of:ident: $of_type:ty): $count:expr
     ) => {
         $(#[$doc])*
         #[derive(Clone, Debug)]
@@ -178,11 +178,10 @@ macro_rules! connection {
             /// How many there are on all pages; counted only when asked for.
             async fn total_count(
                 &self,
-                ctx: &async_graphql::Context<'_>,
+                $ctx: &async_graphql::Context<'_>,
             ) -> $crate::graphql::error::Result<i64> {
-                let $app = $crate::graphql::access::app(ctx);
                 let $of = &self.of;
-                let count: $crate::service::Result<u64> = $count;
+                let count: $crate::graphql::error::Result<u64> = $count;
                 Ok(i64::try_from(count?).unwrap_or(i64::MAX))
             }
         }

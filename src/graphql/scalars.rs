@@ -103,16 +103,30 @@ fn digit(number: u32) -> char {
     char::from_digit(number % 10, 10).unwrap_or('0')
 }
 
+/// Whether an instant is within the years that we read and write.
+pub(crate) fn is_writable(instant: chrono::DateTime<Utc>) -> bool {
+    use chrono::Datelike;
+    YEARS.contains(&instant.year())
+}
+
 impl DateTime {
-    /// The instant.
+    /// The instant, cut to whole milliseconds.
     ///
     /// # Errors
     /// `BAD_USER_INPUT` at `field`.
     pub fn read(&self, field: &str) -> Result<chrono::DateTime<Utc>> {
-        use chrono::{Datelike, SubsecRound};
+        use chrono::SubsecRound;
+        Ok(self.read_exact(field)?.trunc_subsecs(3))
+    }
+
+    /// The instant, to the last digit.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` at `field`.
+    pub fn read_exact(&self, field: &str) -> Result<chrono::DateTime<Utc>> {
         let read = chrono::DateTime::parse_from_rfc3339(&self.0).ok();
-        let read = read.map(|instant| instant.with_timezone(&Utc).trunc_subsecs(3));
-        read.filter(|instant| YEARS.contains(&instant.year())).ok_or_else(|| {
+        let read = read.map(|instant| instant.with_timezone(&Utc));
+        read.filter(|instant| is_writable(*instant)).ok_or_else(|| {
             let message =
                 format!("{field} must be an instant by RFC 3339, e.g. 2026-11-22T09:30:00Z");
             Error::bad_input(field, message)

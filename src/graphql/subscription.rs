@@ -13,7 +13,7 @@ use super::booking::Booking;
 use super::error::Result;
 use crate::app::App;
 use crate::ids;
-use crate::service::access::{Caller, Permission};
+use crate::service::access::{self, Caller, Permission};
 use crate::service::changes::Change;
 use crate::service::{self, Error, booking};
 
@@ -33,19 +33,23 @@ impl Subscription {
         authorise(ctx)?;
         let own = booking::agent_of(caller(ctx))?;
         let only = read_agent(agent_id.as_ref(), own)?;
-        let app = Arc::clone(app(ctx));
+        let (app, caller) = (Arc::clone(app(ctx)), caller(ctx).clone());
         let news = news(&app).filter_map(move |change| {
             let found = match change {
                 Change::Booking { id, agent } if only.is_none_or(|only| only == agent) => Some(id),
                 _ => None,
             };
-            let app = Arc::clone(&app);
+            let (app, caller) = (Arc::clone(&app), caller.clone());
             async move {
-                let booking = booking::find(&app, found?).await.map_err(Into::into).transpose()?;
+                let id = found?;
+                if let Err(error) = access::still_holds(&app, &caller).await {
+                    return Some(Err(error.into()));
+                }
+                let booking = booking::find(&app, id).await.map_err(Into::into).transpose()?;
                 Some(booking.map(Booking))
             }
         });
-        Ok(news)
+        Ok(through_first_error(news))
     }
 
     /// Every change to an agent, its calendar status or live-chat status included, that the caller
@@ -58,19 +62,23 @@ impl Subscription {
         authorise(ctx)?;
         let own = own_unless_all(caller(ctx))?;
         let only = read_agent(agent_id.as_ref(), own)?;
-        let app = Arc::clone(app(ctx));
+        let (app, caller) = (Arc::clone(app(ctx)), caller(ctx).clone());
         let news = news(&app).filter_map(move |change| {
             let found = match change {
                 Change::Agent(id) if only.is_none_or(|only| only == id) => Some(id),
                 _ => None,
             };
-            let app = Arc::clone(&app);
+            let (app, caller) = (Arc::clone(&app), caller.clone());
             async move {
-                let agent = service::agent::get(&app, found?).await;
+                let id = found?;
+                if let Err(error) = access::still_holds(&app, &caller).await {
+                    return Some(Err(error.into()));
+                }
+                let agent = service::agent::get(&app, id).await;
                 Some(agent.map(Agent).map_err(Into::into))
             }
         });
-        Ok(news)
+        Ok(through_first_error(news))
     }
 }
 
@@ -86,6 +94,15 @@ fn news(app: &App) -> impl Stream<Item = Change> + Send + use<> {
                 Err(RecvError::Closed) => return None,
             }
         }
+    })
+}
+
+/// A stream that ends with its first error.
+fn through_first_error<T>(news: impl Stream<Item = Result<T>>) -> impl Stream<Item = Result<T>> {
+    news.scan(false, |has_failed, item| {
+        let item = (!*has_failed).then_some(item);
+        *has_failed = matches!(item, Some(Err(_)));
+        std::future::ready(item)
     })
 }
 

@@ -17,7 +17,7 @@ use crate::store::{agent, booking};
 const FAULT: &str = "internal error";
 
 /// What came of a try.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Outcome {
     /// It is delivered.
     Done(Delivered),
@@ -36,7 +36,7 @@ pub(super) enum Outcome {
 }
 
 /// What was delivered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Delivered {
     /// The entry stands in the calendar.
     EventWritten(Box<Written>),
@@ -52,7 +52,7 @@ pub(super) enum Delivered {
 }
 
 /// An entry in the agent's calendar.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Written {
     /// What the provider answered.
     pub(super) receipt: EventReceipt,
@@ -97,7 +97,7 @@ pub(super) async fn subject(app: &App, row: &Model) -> Result<Subject> {
 /// any other, so that it is counted, shown and in the end given up.
 pub(super) async fn attempt(app: &App, row: &Model) -> Outcome {
     let tried = AssertUnwindSafe(deliver(app, row)).catch_unwind();
-    match tokio::time::timeout(deadline(app.config.delivery.lease_seconds), tried).await {
+    match tokio::time::timeout(deadline(app, row), tried).await {
         Ok(Ok(Ok(outcome))) => outcome,
         Ok(Ok(Err(error))) => {
             let error = &error as &dyn std::error::Error;
@@ -112,10 +112,12 @@ pub(super) async fn attempt(app: &App, row: &Model) -> Outcome {
     }
 }
 
-/// How long one try may take: three quarters of its lease. The rest is for writing down what came of
-/// it, so that a row has one worker at a time.
-fn deadline(lease_seconds: u32) -> Duration {
-    Duration::from_secs(lease_seconds.into()) * 3 / 4
+/// How long one try may take: three quarters of what is left of its lease, since the claim itself may
+/// have waited. The rest is for writing down what came of it, so that a row has one worker at a time.
+fn deadline(app: &App, row: &Model) -> Duration {
+    let left = row.lease_until.map(|until| until - app.now());
+    let left = left.and_then(|left| left.to_std().ok());
+    left.map_or(Duration::ZERO, |left| left * 3 / 4)
 }
 
 async fn deliver(app: &App, row: &Model) -> Result<Outcome> {

@@ -9,7 +9,7 @@ use sea_orm::DbErr;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::attempt::attempt;
+use super::attempt::{Outcome, attempt};
 use super::housekeeping;
 use super::settle::{Settled, settle};
 use crate::app::App;
@@ -112,11 +112,28 @@ async fn deliver_and_log(app: &App, row: &Model) {
 async fn deliver(app: &App, row: &Model) -> Result<()> {
     let outcome = attempt(app, row).await;
     let problem = outcome.problem().map(str::to_owned);
-    let settled = settle(app, row, outcome).await?;
+    let settled = settle_surely(app, row, outcome).await?;
     let labels = [("kind", row.kind.clone()), ("outcome", settled.as_str().to_owned())];
     counter!("frontdesk_deliveries_total", &labels).increment(1);
     log(row, settled, problem.as_deref());
     Ok(())
+}
+
+/// Writes down what came of a try. A database that fails for a moment must not make a mail go out
+/// twice, so this is tried again, as long as the lease may last.
+async fn settle_surely(app: &App, row: &Model, outcome: Outcome) -> Result<Settled> {
+    let mut pause = Duration::from_millis(50);
+    loop {
+        match settle(app, row, outcome.clone()).await {
+            Err(error) if pause < DATABASE_PAUSE * 4 => {
+                let cause = format!("{error:#?}");
+                tracing::warn!(delivery.id = %row.id, cause, "an outcome is written again");
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            other => return other,
+        }
+    }
 }
 
 fn log(row: &Model, settled: Settled, problem: Option<&str>) {

@@ -287,6 +287,29 @@ pub async fn identify(app: &App, bearer: Option<&str>) -> Result<Known> {
     Ok(Known { caller, expires_at: None })
 }
 
+/// Refuses a caller who was let in before and would not be now: its key was revoked, its agent
+/// deactivated, or either given another profile. Streams ask before each event.
+///
+/// # Errors
+/// `UNAUTHENTICATED`.
+pub async fn still_holds(app: &App, caller: &Caller) -> Result<()> {
+    let now = match caller {
+        Caller::Visitor => return Ok(()),
+        Caller::Key { id, .. } => {
+            let key = api_key::Entity::find_by_id(*id).one(&app.db).await?;
+            key.filter(|key| key.revoked_at.is_none()).map(|key| key.profile)
+        }
+        Caller::Agent { id, .. } => {
+            let agent = agent::Entity::find_by_id(*id).one(&app.db).await?;
+            agent.filter(|agent| agent.active).map(|agent| agent.profile)
+        }
+    };
+    if now.as_deref() == caller.profile().map(Profile::as_str) {
+        return Ok(());
+    }
+    Err(Error::Unauthenticated("the key or token was revoked, or its profile has changed"))
+}
+
 /// Reads a profile from the database.
 pub(crate) fn profile(text: &str) -> Result<Profile> {
     Profile::parse(text).ok_or_else(|| Error::internal(anyhow::anyhow!("no profile {text}")))

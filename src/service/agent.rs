@@ -68,43 +68,52 @@ async fn find<C: ConnectionTrait>(db: &C, id: Uuid) -> Result<agent::Model> {
     agent::Entity::find_by_id(id).one(db).await?.ok_or_else(|| unknown(id))
 }
 
-fn matching(search: Option<&str>) -> sea_orm::Select<agent::Entity> {
-    let select = agent::Entity::find();
-    match search.map(str::trim).filter(|search| !search.is_empty()) {
-        None => select,
-        Some(search) => {
-            use sea_orm::sea_query::{Expr, ExprTrait, Func};
-            let like = store::like(search);
-            let name = Expr::expr(Func::lower(Expr::col(agent::Column::Name)));
-            select.filter(
-                sea_orm::Condition::any()
-                    .add(name.like(like.clone()))
-                    .add(Expr::col(agent::Column::EmailKey).like(like)),
-            )
-        }
+/// Which agents a caller looks for.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    text: Option<String>,
+    by_email: bool,
+}
+
+impl Search {
+    /// Those whose name has `text` in it, or whose e-mail has it where the caller may see that.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT`.
+    pub fn new(caller: &Caller, text: Option<&str>) -> Result<Self> {
+        let text = text::optional("search", text, text::LINE_CHARS)?;
+        Ok(Self { text, by_email: caller.may(Permission::ManageAgents) })
+    }
+
+    fn select(&self) -> sea_orm::Select<agent::Entity> {
+        use sea_orm::sea_query::{Expr, ExprTrait};
+        let Some(text) = &self.text else { return agent::Entity::find() };
+        let like = |column| Expr::col(column).like(store::like(text));
+        let by_email = self.by_email.then(|| like(agent::Column::EmailKey));
+        let either = sea_orm::Condition::any().add(like(agent::Column::NameKey));
+        agent::Entity::find().filter(either.add_option(by_email))
     }
 }
 
-/// A page of agents, in the order in which they were made; of those whose name or e-mail has
-/// `search` in it, where given.
+/// A page of agents, in the order in which they were made.
 ///
 /// # Errors
 /// None but the database's.
 pub async fn list(
     app: &App,
-    search: Option<&str>,
+    search: &Search,
     page: &PageRequest<Uuid>,
 ) -> Result<Page<agent::Model>> {
-    Ok(store::page::read(&app.db, matching(search), &[agent::Column::Id], page).await?)
+    Ok(store::page::read(&app.db, search.select(), &[agent::Column::Id], page).await?)
 }
 
 /// How many agents there are to page through.
 ///
 /// # Errors
 /// None but the database's.
-pub async fn count(app: &App, search: Option<&str>) -> Result<u64> {
+pub async fn count(app: &App, search: &Search) -> Result<u64> {
     use sea_orm::PaginatorTrait;
-    Ok(matching(search).count(&app.db).await?)
+    Ok(search.select().count(&app.db).await?)
 }
 
 /// Makes an agent, active, with no blocks and no calendar: not in the queue yet.
@@ -114,6 +123,7 @@ pub async fn count(app: &App, search: Option<&str>) -> Result<u64> {
 /// allows more than the caller's.
 pub async fn create(app: &App, caller: &Caller, new: NewAgent) -> Result<agent::Model> {
     may_give(caller, new.profile)?;
+    let name = name(&new.name)?;
     let email = text::email("input.email", &new.email)?;
     let locale = match &new.locale {
         Some(locale) => text::locale("input.locale", locale)?,
@@ -122,7 +132,8 @@ pub async fn create(app: &App, caller: &Caller, new: NewAgent) -> Result<agent::
     let now = app.now();
     let record = agent::ActiveModel {
         id: Set(app.uuid()),
-        name: Set(name(&new.name)?),
+        name_key: Set(name.to_lowercase()),
+        name: Set(name),
         email_key: Set(email.to_lowercase()),
         email: Set(email),
         locale: Set(locale),
@@ -196,6 +207,7 @@ pub async fn update(
     let now = app.now();
     change(app, id, |agent, record| {
         if let Some(name) = new_name {
+            record.name_key = Set(name.to_lowercase());
             record.name = Set(name);
         }
         if let Some(email) = email {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use calendar_provider::TimeRange;
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set};
 use uuid::Uuid;
 
 use super::{Error, Result, text};
@@ -42,11 +42,14 @@ pub async fn create(
         let message = "a busy time must last at most 366 days";
         return Err(Error::bad_input("input.endsAt", message));
     }
-    require_local_calendar(app, agent_id).await?;
     let id = app.uuid();
     let now = app.now();
+    if range.end() <= now {
+        return Err(Error::bad_input("input.endsAt", "a busy time must not be over"));
+    }
     let uid = uid(id);
     super::agent::locked(app, agent_id, async |transaction, _, _| {
+        require_local_calendar(app, transaction, agent_id).await?;
         if MOST <= builtin::count_busy_times(transaction, agent_id, now).await? {
             let message = format!("at most {MOST} busy times may lie ahead");
             return Err(Error::LimitExceeded(message));
@@ -154,14 +157,12 @@ pub(crate) async fn restore(
 }
 
 /// Refuses agents whose calendar we do not keep ourselves.
-pub(crate) async fn require_local_calendar(app: &App, agent_id: Uuid) -> Result<()> {
-    super::agent::get(app, agent_id).await?;
-    let calendar = super::calendar::of_agent(app, agent_id).await?;
-    let local = calendar.is_some_and(|calendar| {
-        let provider = app.providers.get(&calendar.provider);
-        provider.is_some_and(|provider| super::calendar::is_local(provider.as_ref()))
-    });
-    if local {
+pub(crate) async fn require_local_calendar<C: ConnectionTrait>(
+    app: &App,
+    db: &C,
+    agent_id: Uuid,
+) -> Result<()> {
+    if super::calendar::has_local(app, db, agent_id).await? {
         return Ok(());
     }
     let message = "only agents with the built-in calendar keep busy times here";

@@ -9,7 +9,7 @@ use calendar_provider::{
     TimeRange,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
@@ -190,11 +190,8 @@ async fn forget(
     let before = select.one(transaction).await?;
     if let Some(calendar) = &before {
         calendar::Entity::delete_by_id(calendar.id).exec(transaction).await?;
-        busy::Entity::delete_many()
-            .filter(busy::Column::AgentId.eq(agent))
-            .exec(transaction)
-            .await?;
     }
+    busy::Entity::delete_many().filter(busy::Column::AgentId.eq(agent)).exec(transaction).await?;
     Ok(before)
 }
 
@@ -251,7 +248,14 @@ pub fn adds_conference(app: &App, agent: &Candidate) -> bool {
 /// None but the database's.
 pub async fn says_free(app: &App, agent: Uuid, slot: TimeRange, buffer: TimeDelta) -> Result<bool> {
     let Some(calendar) = of_agent(app, agent).await? else { return Ok(false) };
-    let connection = open(app, &calendar)?;
+    let connection = match open(app, &calendar) {
+        Ok(connection) => connection,
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(agent.id = %agent, error, "a calendar's credentials can't be read");
+            return Ok(false);
+        }
+    };
     let around = TimeRange::new(slot.start() - buffer, slot.end() + buffer);
     let around = around.map_err(Error::internal)?;
     let provider = provider(app, &calendar.provider)?;
@@ -274,6 +278,16 @@ pub async fn says_free(app: &App, agent: Uuid, slot: TimeRange, buffer: TimeDelt
         }
     }
     Ok(true)
+}
+
+/// Whether the agent's calendar is one that lives in our own database.
+///
+/// # Errors
+/// None but the database's.
+pub async fn has_local<C: ConnectionTrait>(app: &App, db: &C, agent: Uuid) -> Result<bool> {
+    let select = calendar::Entity::find().filter(calendar::Column::AgentId.eq(agent));
+    let provider = select.one(db).await?.and_then(|found| app.providers.get(&found.provider));
+    Ok(provider.is_some_and(|provider| is_local(provider.as_ref())))
 }
 
 /// Waits for a provider, but not for ever.
@@ -337,7 +351,8 @@ pub fn providers(app: &App) -> impl Iterator<Item = &Arc<dyn CalendarProvider>> 
 /// # Errors
 /// `NOT_FOUND`; `BAD_USER_INPUT` where the agent's calendar is not the built-in one.
 pub async fn create_feed(app: &App, agent_id: Uuid) -> Result<url::Url> {
-    super::busy_time::require_local_calendar(app, agent_id).await?;
+    super::agent::get(app, agent_id).await?;
+    super::busy_time::require_local_calendar(app, &app.db, agent_id).await?;
     let token = crate::secrets::token("fdf", &app.ids.secret());
     let record = calendar::feed::ActiveModel {
         agent_id: Set(agent_id),
@@ -369,7 +384,8 @@ pub async fn revoke_feed(app: &App, agent_id: Uuid) -> Result<bool> {
 /// The calendar behind a feed's secret: its agent and its entries from 90 days ago on.
 ///
 /// # Errors
-/// `NOT_FOUND` for a secret that opens nothing.
+/// `NOT_FOUND` for a secret that opens nothing, or a calendar whose agent was deactivated or has
+/// disconnected it.
 pub async fn read_feed(
     app: &App,
     token: &str,
@@ -377,8 +393,11 @@ pub async fn read_feed(
     let hash = app.secrets.hash(token);
     let select = calendar::feed::Entity::find().filter(calendar::feed::Column::TokenHash.eq(hash));
     let feed = select.one(&app.db).await?;
-    let feed = feed.ok_or_else(|| Error::NotFound("there is no such feed".to_owned()))?;
-    let agent = super::agent::get(app, feed.agent_id).await?;
+    let unknown = || Error::NotFound("there is no such feed".to_owned());
+    let agent = super::agent::get(app, feed.ok_or_else(unknown)?.agent_id).await?;
+    if !agent.active || !has_local(app, &app.db, agent.id).await? {
+        return Err(unknown());
+    }
     let since = app.now() - TimeDelta::days(90);
     let events = store::busy::builtin::since(&app.db, agent.id, since).await?;
     Ok((agent, events))

@@ -1,7 +1,7 @@
 //! Deliveries that were given up, and trying them again.
 
 use chrono::TimeDelta;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, Set};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::changes::Change;
@@ -46,7 +46,7 @@ pub async fn retry(app: &App, id: Uuid) -> Result<Model> {
     if !outbox::retry(&transaction, id, now, give_up_at).await? {
         return Err(Error::Conflict("this delivery was not given up".to_owned()));
     }
-    show(&transaction, &row, PENDING).await?;
+    show_pending(&transaction, &row).await?;
     let after = Entity::find_by_id(id).one(&transaction).await?.ok_or_else(unknown)?;
     transaction.commit().await?;
     app.wake.notify_one();
@@ -57,29 +57,35 @@ pub async fn retry(app: &App, id: Uuid) -> Result<Model> {
 /// Whether a mail tells of a version that a later mail has told more of: to send it now would set the
 /// reader back.
 async fn is_old_news<C: sea_orm::ConnectionTrait>(db: &C, row: &Model) -> Result<bool> {
-    let later = Entity::find()
-        .filter(Column::BookingId.eq(row.booking_id))
-        .filter(Column::Kind.eq(row.kind.as_str()))
-        .filter(Column::Version.gt(row.version))
-        .count(db)
-        .await?;
-    Ok(0 < later && Kind::parse(&row.kind) != Some(Kind::CalendarEvent))
+    match Kind::parse(&row.kind) {
+        Some(Kind::VisitorMail) => {
+            // Each version has its mail to the visitor.
+            let record = booking::Entity::find_by_id(row.booking_id).one(db).await?;
+            Ok(record.is_some_and(|record| row.version < record.sequence))
+        }
+        Some(Kind::AgentMail | Kind::FailureMail) => {
+            let later = Entity::find()
+                .filter(Column::BookingId.eq(row.booking_id))
+                .filter(Column::Kind.eq(row.kind.as_str()))
+                .filter(Column::Version.gt(row.version))
+                .count(db)
+                .await?;
+            Ok(0 < later)
+        }
+        // The entry is written as the booking stands, whichever version's row does it.
+        Some(Kind::CalendarEvent) | None => Ok(false),
+    }
 }
 
-/// Shows on the booking how the delivery of its present version stands.
-async fn show<C: sea_orm::ConnectionTrait>(db: &C, row: &Model, status: &str) -> Result<()> {
-    let Some(record) = booking::Entity::find_by_id(row.booking_id).one(db).await? else {
-        return Ok(());
-    };
-    if record.sequence != row.version {
-        return Ok(());
-    }
-    let mut changes = booking::ActiveModel { id: Set(record.id), ..Default::default() };
-    match Kind::parse(&row.kind) {
-        Some(Kind::CalendarEvent) => changes.event_status = Set(status.to_owned()),
-        Some(Kind::VisitorMail) => changes.mail_status = Set(status.to_owned()),
+/// Shows on the booking that the delivery is under way again, where its version is still the newest.
+async fn show_pending<C: sea_orm::ConnectionTrait>(db: &C, row: &Model) -> Result<()> {
+    let column = match Kind::parse(&row.kind) {
+        Some(Kind::CalendarEvent) => "event_status",
+        Some(Kind::VisitorMail) => "mail_status",
         _ => return Ok(()),
-    }
-    changes.update(db).await?;
+    };
+    let sql = format!("UPDATE bookings SET {column} = ? WHERE id = ? AND sequence = ?");
+    let values = [PENDING.into(), row.booking_id.into(), row.version.into()];
+    store::run_raw(db, &sql, values).await?;
     Ok(())
 }

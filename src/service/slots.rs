@@ -52,15 +52,24 @@ pub(crate) struct Bookable {
 /// # Errors
 /// `BAD_USER_INPUT` for days in the wrong order or too many; `NOT_FOUND` for an unknown agent.
 pub async fn slots(app: &App, route: Route, days: Days) -> Result<Vec<TimeRange>> {
-    let window = window(days)?;
-    slots_within(app, route, window).await
+    match window(days)? {
+        Some(window) => slots_within(app, route, window).await,
+        // A date that the zone skipped: it has no instant.
+        None => Ok(Vec::new()),
+    }
 }
 
-/// The slots nearest to `start` that are still free, in order of start; at most five.
+/// The slots nearest to `start` that are still free, in order of start; at most five. The one that
+/// was asked for, up to `end` where that was said, is not among them: it was refused just now.
 ///
 /// # Errors
 /// `NOT_FOUND` for an unknown agent.
-pub async fn alternatives(app: &App, route: Route, start: DateTime<Utc>) -> Result<Vec<TimeRange>> {
+pub async fn alternatives(
+    app: &App,
+    route: Route,
+    start: DateTime<Utc>,
+    end: Option<DateTime<Utc>>,
+) -> Result<Vec<TimeRange>> {
     // An instant near the calendar's ends has nothing around it.
     let (Some(from), Some(to)) = (
         start.checked_sub_signed(ALTERNATIVES_WITHIN),
@@ -70,6 +79,7 @@ pub async fn alternatives(app: &App, route: Route, start: DateTime<Utc>) -> Resu
     };
     let window = TimeRange::new(from, to).map_err(Error::internal)?;
     let mut free = slots_within(app, route, window).await?;
+    free.retain(|slot| slot.start() != start || end.is_some_and(|end| end != slot.end()));
     free.dedup_by_key(|slot| slot.start());
     Ok(scheduling::nearest(free, start, ALTERNATIVES))
 }
@@ -105,12 +115,20 @@ pub(crate) async fn bookable(app: &App, route: Route) -> Result<Vec<Bookable>> {
             continue;
         }
         let schedule = schedule::at_revision(app, agent.id, agent.revision).await?;
-        bookable.push(Bookable { agent, schedule });
+        if is_in(route, &schedule) {
+            bookable.push(Bookable { agent, schedule });
+        }
     }
     Ok(bookable)
 }
 
-fn window(days: Days) -> Result<TimeRange> {
+/// Whether an agent with this schedule can be met on this route: the queue is for those with a weekly
+/// block, a date override of one who has none is for those who ask for the agent.
+pub(crate) fn is_in(route: Route, schedule: &AgentSchedule) -> bool {
+    route != Route::Queue || !schedule.rules.weekly.is_empty()
+}
+
+fn window(days: Days) -> Result<Option<TimeRange>> {
     let count = (days.to - days.from).num_days();
     if count < 0 {
         return Err(Error::bad_input("input.to", "input.to must not be before input.from"));
@@ -119,6 +137,5 @@ fn window(days: Days) -> Result<TimeRange> {
         let message = format!("input.to must be at most {MOST_DAYS} days after input.from");
         return Err(Error::bad_input("input.to", message));
     }
-    scheduling::day_window(days.from, days.to, days.zone)
-        .ok_or_else(|| Error::bad_input("input.from", "input.from is out of the calendar's range"))
+    Ok(scheduling::day_window(days.from, days.to, days.zone))
 }

@@ -23,7 +23,7 @@ pub fn person(field: &str, given: Person) -> Result<Person> {
         email: text::email(&format!("{field}.email"), &given.email)?,
         first_name: name("firstName", given.first_name)?,
         last_name: name("lastName", given.last_name)?,
-        phone: name("phone", given.phone)?,
+        phone: phone(&format!("{field}.phone"), given.phone)?,
         job_title: name("jobTitle", given.job_title)?,
         attributes: attributes(field, given.attributes)?,
     })
@@ -50,6 +50,17 @@ fn line(field: &str, value: Option<String>, most: usize) -> Result<Option<String
     let value = text::optional(field, value.as_deref(), most)?;
     text::no_link(field, value.as_deref())?;
     Ok(value)
+}
+
+/// A telephone number in dots looks like an IP address to a mail program's eyes, and to no others.
+fn phone(field: &str, value: Option<String>) -> Result<Option<String>> {
+    let digits = |c: char| c.is_ascii_digit() || " +-./()".contains(c);
+    match &value {
+        Some(number) if number.chars().all(digits) && !number.contains("//") => {
+            text::optional(field, Some(number), text::NAME_CHARS)
+        }
+        _ => line(field, value, text::NAME_CHARS),
+    }
 }
 
 /// A company's domain is a link by its nature, so it must be just that: a host name, no more.

@@ -17,6 +17,8 @@ pub struct Model {
     pub id: Uuid,
     /// What visitors read.
     pub name: String,
+    /// Lower-cased, for searches: SQLite itself lower-cases ASCII alone.
+    pub name_key: String,
     /// As given.
     pub email: String,
     /// Lower-cased, unique.

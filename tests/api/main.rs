@@ -1,5 +1,7 @@
 //! The product as its callers see it: through HTTP, on SQLite and on PostgreSQL.
 
+#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
+
 mod support;
 
 mod access;

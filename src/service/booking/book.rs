@@ -96,7 +96,8 @@ pub async fn book(app: &App, caller: &Caller, request: BookMeeting) -> Result<Bo
             Error::Conflict("the request with this idempotency key did not end".to_owned())
         }),
         Outcome::Taken => {
-            let alternatives = slots::alternatives(app, request.route, request.starts_at).await?;
+            let (route, start) = (request.route, request.starts_at);
+            let alternatives = slots::alternatives(app, route, start, request.ends_at).await?;
             Ok(Booked::Unavailable { message: TAKEN.to_owned(), alternatives })
         }
     }
@@ -137,8 +138,22 @@ fn check(app: &App, caller: &Caller, request: BookMeeting) -> Result<Checked> {
 
 /// The same for the same input, whatever order of fields it was sent in.
 fn fingerprint(request: &BookMeeting) -> String {
-    let same = BookMeeting { idempotency_key: None, ..request.clone() };
-    format!("{same:?}")
+    let route = match request.route {
+        Route::Queue => None,
+        Route::Agent(id) => Some(id),
+    };
+    let ends_at = request.ends_at.map(|end| end.timestamp_micros());
+    let same = serde_json::json!([
+        request.starts_at.timestamp_micros(),
+        ends_at,
+        request.zone.name(),
+        request.locale,
+        request.person,
+        request.company,
+        request.notes,
+        route,
+    ]);
+    same.to_string()
 }
 
 /// What came of the first request with this key, if there was one.
@@ -296,18 +311,19 @@ async fn assign(
         }
     };
     for Free { agent, slot, schedule } in free {
+        // By the candidate's revision: what was read of its calendar's state holds too, then.
         if let Some(revision) =
-            agent::lock_unchanged(transaction, agent.id, schedule.revision, turn).await?
+            agent::lock_unchanged(transaction, agent.id, agent.revision, turn).await?
         {
             let schedule = AgentSchedule { revision, ..schedule.as_ref().clone() };
             return Ok(Some(Won { agent, slot, schedule }));
         }
         // Something of this agent changed since it was read: look again, under the lock.
-        if let Some(schedule) = look_again(app, transaction, &agent, slot).await? {
+        if let Some(won) = look_again(app, transaction, request.route, &agent, slot).await? {
             if let Some(turn) = turn {
                 agent::take_turn(transaction, agent.id, turn).await?;
             }
-            return Ok(Some(Won { agent, slot, schedule }));
+            return Ok(Some(won));
         }
     }
     Ok(None)
@@ -331,22 +347,25 @@ async fn read_turns(transaction: &DatabaseTransaction, mut free: Vec<Free>) -> R
 async fn look_again(
     app: &App,
     transaction: &DatabaseTransaction,
+    route: Route,
     agent: &agent::Candidate,
     slot: TimeRange,
-) -> Result<Option<AgentSchedule>> {
+) -> Result<Option<Won>> {
     if agent::lock(transaction, agent.id).await?.is_none() {
         return Ok(None);
     }
-    let candidates = agent::candidates(transaction, Some(agent.id)).await?;
-    let can_be_trusted =
-        candidates.first().is_some_and(|now| calendar::Health::of(now).is_good(app));
-    if !can_be_trusted {
+    let Some(found) = agent::candidates(transaction, Some(agent.id)).await?.pop() else {
+        return Ok(None);
+    };
+    // Another provider's calendar has not been asked whether the slot is free.
+    if found.provider != agent.provider || !calendar::Health::of(&found).is_good(app) {
         return Ok(None);
     }
     let now = app.now();
     let schedule = schedule::read(transaction, agent.id, None, now).await?;
     let offered = scheduling::check(&schedule.rules, &schedule.busy, slot.start(), now);
-    Ok((offered == Ok(slot)).then_some(schedule))
+    let takes = slots::is_in(route, &schedule) && offered == Ok(slot);
+    Ok(takes.then_some(Won { agent: found, slot, schedule }))
 }
 
 async fn insert(

@@ -57,7 +57,8 @@ pub async fn reschedule(app: &App, caller: &Caller, request: Reschedule) -> Resu
         }
         None => {
             let route = Route::Agent(found.agent_id);
-            let alternatives = slots::alternatives(app, route, request.starts_at).await?;
+            let start = request.starts_at;
+            let alternatives = slots::alternatives(app, route, start, None).await?;
             Ok(Booked::Unavailable { message: TAKEN.to_owned(), alternatives })
         }
     }
@@ -125,8 +126,7 @@ async fn fresh(app: &App, found: &Model, starts_at: DateTime<Utc>) -> Result<boo
 /// Calls a booking off; its time is free at once. One that is called off already is left as it is.
 ///
 /// # Errors
-/// `NOT_FOUND`, `FORBIDDEN`; `CONFLICT` where it is over; `BAD_USER_INPUT`; `RATE_LIMITED` as at
-/// booking.
+/// `NOT_FOUND`, `FORBIDDEN`; `CONFLICT` where it is over; `BAD_USER_INPUT`.
 pub async fn cancel(app: &App, caller: &Caller, request: Cancel) -> Result<Model> {
     let reason = reason(request.reason.as_deref())?;
     let found = by_reference(app, caller, &request.booking).await?;
@@ -135,7 +135,8 @@ pub async fn cancel(app: &App, caller: &Caller, request: Cancel) -> Result<Model
     }
     must_be_ahead(app, &found)?;
     let transaction = store::begin(&app.db).await?;
-    consequences::count_mail(app, &transaction, caller, &found.person.0.email).await?;
+    // Not counted against the address's mails: it happens once a booking, and each was counted. A
+    // visitor whose address others have used up can always call off.
     let before = lock(&transaction, &found).await?;
     if before.status == CANCELLED {
         return Ok(before);

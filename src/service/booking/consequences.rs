@@ -23,7 +23,7 @@ pub(super) async fn count_mail<C: ConnectionTrait>(
         return Ok(());
     }
     let now = app.now();
-    let recipient = app.secrets.hash(&format!("mail-quota/{}", email.to_lowercase()));
+    let recipient = app.secrets.hash(&format!("mail-quota/{}", mailbox(email)));
     let count = mail_quota::count_one(db, recipient, now).await?;
     let most = app.config.limits.mails_per_hour;
     if count <= most {
@@ -33,6 +33,16 @@ pub(super) async fn count_mail<C: ConnectionTrait>(
         message: format!("at most {most} mails an hour are sent to one address; try again later"),
         retry_after_seconds: 3600 - now.timestamp().rem_euclid(3600),
     })
+}
+
+/// The mailbox behind an address, as far as can be told: capitals and a `+tag` lead to the same one
+/// (RFC 5233) with most providers.
+fn mailbox(email: &str) -> String {
+    let email = email.to_lowercase();
+    match email.rsplit_once('@') {
+        Some((user, domain)) => format!("{}@{domain}", user.split('+').next().unwrap_or(user)),
+        None => email,
+    }
 }
 
 /// What a new booking causes.

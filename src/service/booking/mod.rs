@@ -14,7 +14,8 @@ pub use book::{BookMeeting, book};
 pub use change::{Cancel, Reschedule, cancel, reschedule};
 pub(crate) use consequences::conference_added;
 pub use read::{
-    Filter, Reference, agent_of, by_reference, count, find, list, list_of_agents, managed, may_see,
+    Filter, Reference, agent_of, by_reference, count, counts, find, list, list_of_agents, managed,
+    may_see,
 };
 
 /// What came of a request for a time.
