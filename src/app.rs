@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::ids::IdSource;
 use crate::mail::Mailer;
 use crate::secrets::Secrets;
+use crate::service::candidates::SharedReads;
 use crate::service::changes::Changes;
 use crate::service::schedule::ScheduleCache;
 
@@ -35,6 +36,8 @@ pub struct App {
     pub config: Config,
     /// What agents' schedules were when last read.
     pub schedules: ScheduleCache,
+    /// Reads of who could take a meeting, shared by requests.
+    pub candidates: SharedReads,
     /// Who listens to changes.
     pub changes: Changes,
     /// Tells this process's worker that there is something to deliver.
@@ -75,6 +78,7 @@ impl App {
             mailer: parts.mailer,
             config: parts.config,
             schedules: ScheduleCache::default(),
+            candidates: SharedReads::default(),
             changes: Changes::default(),
             wake: Notify::new(),
         }

@@ -66,41 +66,63 @@ text_scalar! {
 
 impl From<chrono::DateTime<Utc>> for DateTime {
     fn from(instant: chrono::DateTime<Utc>) -> Self {
-        Self(instant_text(instant))
+        Self(InstantText::of(instant).as_str().to_owned())
     }
 }
 
 /// Years that RFC 3339 can write, with a margin for arithmetic.
 pub(crate) const YEARS: std::ops::RangeInclusive<i32> = 1970..=9998;
 
-/// RFC 3339 in UTC, with milliseconds only where there are some.
-pub(crate) fn instant_text(instant: chrono::DateTime<Utc>) -> String {
-    use chrono::Datelike;
-    let (date, time) = (instant.date_naive(), instant.time());
-    if time.nanosecond() != 0 || !YEARS.contains(&date.year()) {
-        return instant.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-    }
-    let mut text = String::with_capacity(20);
-    let year = date.year().unsigned_abs();
-    let mut pair = |number: u32, after: char| {
-        text.push(digit(number / 10));
-        text.push(digit(number));
-        if after != ' ' {
-            text.push(after);
-        }
-    };
-    pair(year / 100, ' ');
-    pair(year, '-');
-    pair(date.month(), '-');
-    pair(date.day(), 'T');
-    pair(time.hour(), ':');
-    pair(time.minute(), ':');
-    pair(time.second(), 'Z');
-    text
+/// An instant by RFC 3339 in UTC, with milliseconds only where there are some.
+pub(crate) enum InstantText {
+    /// The usual form, `2026-11-22T09:30:00Z`.
+    Plain([u8; 20]),
+    /// Any other.
+    Other(String),
 }
 
-fn digit(number: u32) -> char {
-    char::from_digit(number % 10, 10).unwrap_or('0')
+impl InstantText {
+    /// Writes an instant.
+    pub(crate) fn of(instant: chrono::DateTime<Utc>) -> Self {
+        use chrono::Datelike;
+        let (date, time) = (instant.date_naive(), instant.time());
+        if time.nanosecond() != 0 || !YEARS.contains(&date.year()) {
+            return Self::Other(instant.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+        }
+        let mut text = *b"0000-00-00T00:00:00Z";
+        let year = date.year().unsigned_abs();
+        pair(&mut text, 0, year / 100);
+        pair(&mut text, 2, year);
+        pair(&mut text, 5, date.month());
+        pair(&mut text, 8, date.day());
+        pair(&mut text, 11, time.hour());
+        pair(&mut text, 14, time.minute());
+        pair(&mut text, 17, time.second());
+        Self::Plain(text)
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            // Digits and signs: always text.
+            Self::Plain(text) => std::str::from_utf8(text).unwrap_or_default(),
+            Self::Other(text) => text,
+        }
+    }
+}
+
+impl serde::Serialize for InstantText {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+fn pair(text: &mut [u8; 20], at: usize, number: u32) {
+    let digit = |number: u32| b'0' + u8::try_from(number % 10).unwrap_or(0);
+    text[at] = digit(number / 10);
+    text[at + 1] = digit(number);
 }
 
 /// Whether an instant is within the years that we read and write.

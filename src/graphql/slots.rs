@@ -11,16 +11,19 @@ use async_graphql::registry::Registry;
 use async_graphql::{Context, ID, Object};
 use async_graphql::{
     ContextSelectionSet, InputObject, Name, OneofObject, OutputType, Positioned, ServerResult,
-    SimpleObject, Value, indexmap::IndexMap,
+    SimpleObject, Value,
 };
 use calendar_provider::TimeRange;
 use chrono::{DateTime as Instant, NaiveDate, Utc};
 use chrono_tz::Tz;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use super::access::{app, authorise, read_id};
 use super::error::Result;
-use super::scalars::{Date, DateTime, TimeZone, instant_text};
+use super::scalars::{Date, DateTime, InstantText, TimeZone};
 use super::visitor::{CompanyInput, PersonInput};
+use crate::http::Prewritten;
 use crate::ids;
 use crate::service::slots::{self as service, Days, Route};
 use crate::service::{Error, visitor};
@@ -217,8 +220,12 @@ impl OutputType for SlotDays {
         ctx: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        match DaySelection::read(&ctx.item.node) {
-            Some(selection) => Ok(selection.write(&self.0)),
+        let written = ctx.data_opt::<Prewritten>().and_then(|prewritten| {
+            let selection = DaySelection::read(&ctx.item.node)?;
+            prewritten.put(&Written { days: &self.0, selection })
+        });
+        match written {
+            Some(mark) => Ok(mark),
             None => self.plain().resolve(ctx, field).await,
         }
     }
@@ -269,21 +276,6 @@ impl DaySelection {
         };
         plain_fields(set)?.into_iter().map(part).collect::<Option<_>>().map(Self)
     }
-
-    fn write(&self, days: &[Day]) -> Value {
-        let day = |day: &Day| {
-            let part = |(key, part): &(Name, DayPart)| {
-                let value = match part {
-                    DayPart::TypeName => Value::from("SlotDay"),
-                    DayPart::Date => Value::String(day.date.to_string()),
-                    DayPart::Slots(slots) => slots.write(&day.slots),
-                };
-                (key.clone(), value)
-            };
-            Value::Object(self.0.iter().map(part).collect())
-        };
-        Value::List(days.iter().map(day).collect())
-    }
 }
 
 impl SlotSelection {
@@ -299,20 +291,72 @@ impl SlotSelection {
         };
         plain_fields(set)?.into_iter().map(part).collect::<Option<_>>().map(Self)
     }
+}
 
-    fn write(&self, slots: &[TimeRange]) -> Value {
-        let slot = |slot: &TimeRange| {
-            let mut object = IndexMap::with_capacity(self.0.len());
-            for (key, part) in &self.0 {
-                let value = match part {
-                    SlotPart::TypeName => Value::from("Slot"),
-                    SlotPart::StartsAt => Value::String(instant_text(slot.start())),
-                    SlotPart::EndsAt => Value::String(instant_text(slot.end())),
-                };
-                object.insert(key.clone(), value);
+/// The days, as they are written.
+struct Written<'a> {
+    days: &'a [Day],
+    selection: DaySelection,
+}
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let selection = &self.selection;
+        serializer.collect_seq(self.days.iter().map(|day| WrittenDay { day, selection }))
+    }
+}
+
+struct WrittenDay<'a> {
+    day: &'a Day,
+    selection: &'a DaySelection,
+}
+
+impl Serialize for WrittenDay<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.selection.0.len()))?;
+        for (key, part) in &self.selection.0 {
+            match part {
+                DayPart::TypeName => map.serialize_entry(key, "SlotDay")?,
+                DayPart::Date => map.serialize_entry(key, &self.day.date)?,
+                DayPart::Slots(selection) => {
+                    let slots = &self.day.slots;
+                    map.serialize_entry(key, &WrittenSlots { slots, selection })?;
+                }
             }
-            Value::Object(object)
-        };
-        Value::List(slots.iter().map(slot).collect())
+        }
+        map.end()
+    }
+}
+
+struct WrittenSlots<'a> {
+    slots: &'a [TimeRange],
+    selection: &'a SlotSelection,
+}
+
+impl Serialize for WrittenSlots<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let selection = self.selection;
+        serializer.collect_seq(self.slots.iter().map(|slot| WrittenSlot { slot: *slot, selection }))
+    }
+}
+
+struct WrittenSlot<'a> {
+    slot: TimeRange,
+    selection: &'a SlotSelection,
+}
+
+impl Serialize for WrittenSlot<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.selection.0.len()))?;
+        for (key, part) in &self.selection.0 {
+            match part {
+                SlotPart::TypeName => map.serialize_entry(key, "Slot")?,
+                SlotPart::StartsAt => {
+                    map.serialize_entry(key, &InstantText::of(self.slot.start()))?
+                }
+                SlotPart::EndsAt => map.serialize_entry(key, &InstantText::of(self.slot.end()))?,
+            }
+        }
+        map.end()
     }
 }

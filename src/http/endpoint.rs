@@ -19,6 +19,7 @@ use super::{
     identity::{Credentials, Identify, Identity},
     limits::Limits,
     measure::Measure,
+    prewritten::{Parts, Prewritten},
     rate::Limiter,
     request::Params,
     respond::{Refusal, Reply},
@@ -108,10 +109,12 @@ impl<E: Executor, I: Identify> Endpoint<E, I> {
     ) -> Reply {
         let Operation { mut request, kind } = operation;
         let started = Instant::now();
+        let prewritten = Prewritten::default();
         request.data = identity.data;
+        request.data.insert(prewritten.clone());
         let execution = AssertUnwindSafe(self.schema.execute(request)).catch_unwind();
         let reply = match tokio::time::timeout_at(deadline, execution).await {
-            Ok(Ok(response)) => Reply::executed(response),
+            Ok(Ok(response)) => Reply::executed(response, prewritten.take()),
             Ok(Err(panic)) => self.panicked(&*panic),
             Err(_) => self.timed_out(),
         };
@@ -138,7 +141,7 @@ impl<E: Executor, I: Identify> Endpoint<E, I> {
         let events = AssertUnwindSafe(self.schema.execute_stream(request, None)).catch_unwind();
         let replies = events.map(move |event| {
             let reply = match event {
-                Ok(response) => Reply::executed(response),
+                Ok(response) => Reply::executed(response, Parts::default()),
                 Err(panic) => endpoint.panicked(&*panic),
             };
             endpoint.measure.event(reply.response.errors.is_empty());

@@ -29,6 +29,7 @@ mod identity;
 mod limits;
 mod measure;
 mod pages;
+mod prewritten;
 mod rate;
 mod request;
 mod respond;
@@ -66,6 +67,7 @@ pub use identity::{Credentials, Identify, Identity};
 pub use limits::Limits;
 pub use measure::install_metrics;
 pub use pages::pages;
+pub use prewritten::Prewritten;
 pub use rate::RateLimit;
 pub use serve::{Shutdown, serve};
 

@@ -18,6 +18,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{
     errors::{self, RATE_LIMITED, UNAUTHENTICATED, code_of, coded},
+    prewritten::Parts,
     request::Media,
 };
 
@@ -27,19 +28,23 @@ pub(crate) struct Reply {
     pub(crate) response: GraphqlResponse,
     /// The status under application/graphql-response+json; application/json always has 200.
     pub(crate) status: StatusCode,
+    /// What resolvers wrote themselves.
+    parts: Parts,
 }
 
 impl Reply {
-    /// What the schema answered.
-    pub(crate) fn executed(response: GraphqlResponse) -> Self {
+    /// What the schema answered, with the parts that its resolvers wrote themselves.
+    pub(crate) fn executed(response: GraphqlResponse, parts: Parts) -> Self {
         let response = errors::finish(response);
         let refused = errors::is_request_error(&response);
-        Self { response, status: if refused { StatusCode::BAD_REQUEST } else { StatusCode::OK } }
+        let status = if refused { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+        Self { response, status, parts }
     }
 
     /// What is answered instead of executing, or when execution came to nothing.
     pub(crate) fn failed(status: StatusCode, error: ServerError) -> Self {
-        Self { response: GraphqlResponse::from_errors(vec![error]), status }
+        let response = GraphqlResponse::from_errors(vec![error]);
+        Self { response, status, parts: Parts::default() }
     }
 
     /// Whether the operation was never executed.
@@ -54,7 +59,7 @@ impl Serialize for Reply {
         let response = &self.response;
         let mut map = serializer.serialize_map(None)?;
         if !self.is_request_error() {
-            map.serialize_entry("data", &response.data)?;
+            map.serialize_entry("data", &self.parts.fill(&response.data))?;
         }
         if !response.errors.is_empty() {
             map.serialize_entry("errors", &response.errors)?;

@@ -5,6 +5,7 @@ pub mod agent;
 pub mod booking;
 pub mod busy_time;
 pub mod calendar;
+pub mod candidates;
 pub mod changes;
 pub mod date_override;
 pub mod delivery;

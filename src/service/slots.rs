@@ -11,7 +11,7 @@ use super::schedule::{self, AgentSchedule};
 use super::{Error, Result, calendar};
 use crate::app::App;
 use crate::scheduling;
-use crate::store::agent::{self, Candidate};
+use crate::store::agent::Candidate;
 
 /// Most days that one request may ask for, counted from the first to the last.
 pub const MOST_DAYS: i64 = 62;
@@ -104,7 +104,7 @@ pub(crate) async fn bookable(app: &App, route: Route) -> Result<Vec<Bookable>> {
         Route::Queue => None,
         Route::Agent(id) => Some(id),
     };
-    let candidates = agent::candidates(&app.db, only).await?;
+    let candidates = app.candidates.candidates(&app.db, only).await?;
     if let (Some(id), true) = (only, candidates.is_empty()) {
         super::agent::get(app, id).await?;
     }

@@ -101,18 +101,26 @@ const CANDIDATES: &str = "SELECT a.id, a.revision, a.last_turn, a.joined_at, c.p
     c.last_synced_at, a.include_conference_link FROM agents a JOIN calendar_connections c ON c.agent_id = a.id \
     WHERE a.active = true";
 
-/// Active agents that have a calendar: all of them, or only `agent`.
+/// Active agents that have a calendar: all of them, or those of `agents`, in no order.
 ///
 /// # Errors
 /// The database's own.
 pub async fn candidates<C: ConnectionTrait>(
     db: &C,
-    agent: Option<Uuid>,
+    agents: Option<&[Uuid]>,
 ) -> Result<Vec<Candidate>, DbErr> {
     let backend = db.get_database_backend();
-    let query = match agent {
-        Some(id) => statement(backend, &format!("{CANDIDATES} AND a.id = ?"), [id.into()]),
+    let query = match agents {
         None => statement(backend, CANDIDATES, []),
+        Some([id]) => statement(backend, &format!("{CANDIDATES} AND a.id = ?"), [(*id).into()]),
+        Some(ids) => {
+            let mut ids = ids.to_vec();
+            ids.sort_unstable();
+            ids.dedup();
+            let places = vec!["?"; ids.len()].join(", ");
+            let values = ids.into_iter().map(Into::into);
+            statement(backend, &format!("{CANDIDATES} AND a.id IN ({places})"), values)
+        }
     };
     db.query_all_raw(query).await?.iter().map(candidate).collect()
 }

@@ -354,7 +354,7 @@ async fn look_again(
     if agent::lock(transaction, agent.id).await?.is_none() {
         return Ok(None);
     }
-    let Some(found) = agent::candidates(transaction, Some(agent.id)).await?.pop() else {
+    let Some(found) = agent::candidates(transaction, Some(&[agent.id])).await?.pop() else {
         return Ok(None);
     };
     // Another provider's calendar has not been asked whether the slot is free.

@@ -79,7 +79,7 @@ async fn move_to(
     consequences::count_mail(app, &transaction, caller, &found.person.0.email).await?;
     let before = lock(&transaction, found).await?;
     must_be_ahead(app, &before)?;
-    let candidates = agent::candidates(&transaction, Some(before.agent_id)).await?;
+    let candidates = agent::candidates(&transaction, Some(&[before.agent_id])).await?;
     if !candidates.first().is_some_and(|agent| calendar::Health::of(agent).is_good(app)) {
         return Ok(None);
     }
