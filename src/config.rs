@@ -167,7 +167,7 @@ impl Written {
             let allowed = "must be a BCP 47 language tag, e.g. en or fr-CA";
             return Err(problem("default_locale", &self.default_locale, allowed));
         }
-        crate::mail::Mailer::check_url(&self.mail_url)
+        crate::mail::Mailer::from_url(&self.mail_url)
             .map_err(|error| problem("mail_url", Hidden, error))?;
         for origin in &self.cors_origins.0 {
             check_origin(origin)?;

@@ -3,8 +3,11 @@
 mod support;
 
 mod booking;
+mod builtin_calendar;
+mod command_line;
 mod crash;
 mod deliveries;
+mod mails;
 mod migrations;
 mod races;
 mod schema;

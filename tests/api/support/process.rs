@@ -168,6 +168,14 @@ impl Process {
         }
     }
 
+    /// Waits until it printed so.
+    pub(crate) async fn until_printed(&self, text: &str) {
+        let since = Instant::now();
+        while !self.out().contains(text) {
+            self.wait_a_little(since, text).await;
+        }
+    }
+
     fn announced(&self) -> Option<SocketAddr> {
         let log = self.log();
         let (_, rest) = log.split_once("listening on http://")?;
