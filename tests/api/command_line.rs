@@ -39,7 +39,10 @@ async fn a_bad_setting_is_named_with_its_value_and_what_is_allowed() {
         ("lissten = '127.0.0.1:80'", &["lissten", "unknown key", "listen"] as &[&str]),
         ("[limits]\nmails = 3", &["limits.mails", "unknown key", "mails_per_hour"]),
         ("[delivery]\nconcurrency = 0", &["delivery.concurrency", "is 0", "1 to 1000"]),
-        ("[delivery]\nlease_seconds = 2", &["FRONTDESK_DELIVERY__LEASE_SECONDS", "is 2", "3 to 3600"]),
+        (
+            "[delivery]\nlease_seconds = 2",
+            &["FRONTDESK_DELIVERY__LEASE_SECONDS", "is 2", "3 to 3600"],
+        ),
         ("[delivery]\npoll_milliseconds = 'often'", &["delivery.poll_milliseconds", "often"]),
         ("log_format = 'xml'", &["log_format", "xml", "text", "json"]),
         ("default_locale = '??'", &["default_locale", "??", "BCP 47"]),
@@ -56,7 +59,11 @@ async fn a_bad_variable_is_named_with_its_value_and_what_is_allowed() {
     for (key, value, words) in [
         ("LISTEN", "localhost", &["FRONTDESK_LISTEN", "localhost", "127.0.0.1:8080"] as &[&str]),
         ("PUBLIC_URL", "ftp://x", &["FRONTDESK_PUBLIC_URL", "ftp://x", "http"]),
-        ("DATABASE_URL", "mysql://u:hidden@x", &["FRONTDESK_DATABASE_URL", "sqlite://", "postgres://"]),
+        (
+            "DATABASE_URL",
+            "mysql://u:hidden@x",
+            &["FRONTDESK_DATABASE_URL", "sqlite://", "postgres://"],
+        ),
         ("MAIL_URL", "smtp://u:hidden@x?tls=maybe", &["FRONTDESK_MAIL_URL", "required"]),
         ("MAIL_FROM", "nobody", &["FRONTDESK_MAIL_FROM", "nobody", "mailbox"]),
         ("SECRET_KEY", "hidden", &["FRONTDESK_SECRET_KEY", "32 bytes"]),
@@ -80,7 +87,12 @@ async fn a_file_goes_over_the_defaults_and_a_variable_over_the_file() {
     std::fs::write(place.path().join("frontdesk.toml"), text).unwrap();
     place.set("DELIVERY__CONCURRENCY", "5");
     let shown = place.print(&["check-config", "--config", "frontdesk.toml"]);
-    for line in ["default_locale = \"fr\"", "concurrency = 5", "poll_milliseconds = 50", "mails_per_hour = 10"] {
+    for line in [
+        "default_locale = \"fr\"",
+        "concurrency = 5",
+        "poll_milliseconds = 50",
+        "mails_per_hour = 10",
+    ] {
         assert!(shown.lines().any(|shown| shown == line), "no {line}: {shown}");
     }
     assert!(!place.path().join("frontdesk.db").exists());
@@ -153,7 +165,8 @@ async fn the_demo_refuses_a_database_with_other_agents() {
     let place = Place::new(Database::Sqlite).await;
     let key = place.admin_key();
     let server = place.serve("server", &[]).await;
-    let query = "mutation { createAgent(input: { name: \"Eve\", email: \"eve@real.example\" }) { id } }";
+    let query =
+        "mutation { createAgent(input: { name: \"Eve\", email: \"eve@real.example\" }) { id } }";
     server.send(&key, query, json!({})).await.data("/createAgent/id");
     server.stop().await;
     let output = place.run(&["serve", "--demo"]);
@@ -198,7 +211,8 @@ async fn sigterm_does_not_wait_for_a_caller_that_says_no_more() {
     let place = Place::new(Database::Sqlite).await;
     let server = place.serve("server", &[]).await;
     let mut line = TcpStream::connect(server.address()).unwrap();
-    line.write_all(b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{").unwrap();
+    line.write_all(b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+        .unwrap();
     server.send("", "{ viewer { __typename } }", json!({})).await.data("/viewer");
     let since = Instant::now();
     server.stop().await;
