@@ -195,6 +195,8 @@ async fn sigterm_lets_a_request_under_way_finish() {
     let since = Instant::now();
     server.terminate();
     server.until_logged("stopping").await;
+    server.goes_on_for(Duration::from_millis(300)).await;
+    assert!(TcpStream::connect(server.address()).is_err());
     line.write_all(rest.as_bytes()).unwrap();
     let mut answer = String::new();
     line.read_to_string(&mut answer).unwrap();
@@ -203,7 +205,6 @@ async fn sigterm_lets_a_request_under_way_finish() {
     let status = server.ended().await;
     assert!(status.success(), "{status}: {}", server.log());
     assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
-    assert!(TcpStream::connect(server.address()).is_err());
 }
 
 #[tokio::test]

@@ -212,6 +212,15 @@ impl Process {
         }
     }
 
+    /// Looks on for a while; it must not end.
+    pub(crate) async fn goes_on_for(&mut self, time: Duration) {
+        let since = Instant::now();
+        while since.elapsed() < time {
+            assert_eq!(self.child.try_wait().unwrap(), None, "it ended: {}", self.log());
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
     /// SIGTERM, and its end, which must be a good one.
     pub(crate) async fn stop(mut self) {
         self.terminate();
