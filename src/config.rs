@@ -167,7 +167,7 @@ impl Written {
             let allowed = "must be a BCP 47 language tag, e.g. en or fr-CA";
             return Err(problem("default_locale", &self.default_locale, allowed));
         }
-        crate::mail::Mailer::check_url(&self.mail_url)
+        crate::mail::Mailer::from_url(&self.mail_url)
             .map_err(|error| problem("mail_url", Hidden, error))?;
         for origin in &self.cors_origins.0 {
             check_origin(origin)?;
@@ -330,9 +330,19 @@ fn unreadable(figment: &Figment, error: figment::Error) -> ConfigError {
     match &error.kind {
         figment::error::Kind::UnknownField(name, known) => {
             let allowed = format!("unknown key; known are {}", known.join(", "));
-            let path =
-                if key.ends_with(name.as_str()) || key.is_empty() { name.clone() } else { key };
+            let path = match key.as_str() {
+                "" => name.clone(),
+                whole if whole.split('.').next_back() == Some(name.as_str()) => key,
+                table => format!("{table}.{name}"),
+            };
+            // The value is not shown: it may be a secret whose key was misspelt.
             problem(&path, "set", allowed)
+        }
+        kind if key.is_empty() => {
+            // No one key is at fault: the file is no TOML.
+            let source = error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref());
+            let file = source.map_or("(unknown)".to_owned(), ToString::to_string);
+            problem("--config", file, format!("must be TOML: {kind}"))
         }
         kind => problem(&key, value, kind),
     }

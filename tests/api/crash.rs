@@ -45,7 +45,7 @@ async fn nothing_is_lost_or_repeated_on_postgres() {
 }
 
 async fn survive(database: Database, seed: u64) {
-    let mut smtp = SmtpServer::start();
+    let smtp = SmtpServer::start();
     let place = place(database, &smtp).await;
     let mut server = place.serve("server", &[]).await;
     let world = Arc::new(World::new(&server, agents(&place, &server).await));

@@ -260,6 +260,7 @@ with_remote_calendar! {
         office.test.connect(&office.agent, REMOTE).await.data("/connectCalendar");
         office.deliver_after(TimeDelta::hours(1)).await;
         assert_eq!(office.booking(&id).await["calendarEvent"]["status"], "DELIVERED");
+        office.read_calendar().await;
         assert_eq!(office.calendar_status().await["calendar"]["status"], "CONNECTED");
     }
 

@@ -20,7 +20,7 @@ macro_rules! with_mail_server {
         $(mod $name {
             use super::*;
 
-            async fn body(mut $office: Office) $body
+            async fn body($office: Office) $body
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
@@ -63,14 +63,14 @@ impl Office {
     }
 
     /// Everything that was taken, by receiver.
-    fn taken(&mut self, receiver: &str) -> Vec<Taken> {
+    fn taken(&self, receiver: &str) -> Vec<Taken> {
         let mut taken = self.smtp.taken();
         taken.retain(|mail| mail.to == [receiver]);
         taken
     }
 
     /// Plays a fault once, and expects both mails to be there once in the end.
-    async fn overcome(mut self, mode: &str, problem: &str) {
+    async fn overcome(self, mode: &str, problem: &str) {
         let booking = self.book("2027-01-05T10:00:00Z").await;
         self.smtp.fault(mode, 2);
         self.test.deliver().await;

@@ -8,8 +8,6 @@ mod url;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lettre::{AsyncSmtpTransport, Tokio1Executor};
-
 use super::message::{OutgoingMail, build};
 
 pub use memory::{Outbox, SentMail};
@@ -18,7 +16,7 @@ pub use url::MailUrlError;
 /// How long one send may take, from the first byte to the server's last answer.
 pub const DEFAULT_SEND_DEADLINE: Duration = Duration::from_secs(20);
 
-/// Sends mails. Cheap to clone; connections are pooled and shared by clones.
+/// Sends mails.
 #[derive(Clone, Debug)]
 pub struct Mailer {
     way: Way,
@@ -27,7 +25,7 @@ pub struct Mailer {
 
 #[derive(Clone, Debug)]
 enum Way {
-    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Smtp(smtp::Smtp),
     File(PathBuf),
     Memory(Outbox),
 }
@@ -80,19 +78,8 @@ impl Mailer {
     ///
     /// # Errors
     /// [`MailUrlError`], which names the value without its password, and what is allowed.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime, for SMTP: its pool of connections lives there.
     pub fn from_url(text: &str) -> Result<Self, MailUrlError> {
         Ok(Self { way: url::parse(text)?.into_way()?, deadline: DEFAULT_SEND_DEADLINE })
-    }
-
-    /// Whether [`Self::from_url`] would take it. Unlike that one, it needs no tokio runtime.
-    ///
-    /// # Errors
-    /// The same.
-    pub fn check_url(text: &str) -> Result<(), MailUrlError> {
-        url::parse(text)?.check()
     }
 
     /// A mailer that keeps what it is given, and the place to read it: for tests and previews.
@@ -118,7 +105,7 @@ impl Mailer {
             build(mail).map_err(|error| SendError::new(SendErrorKind::Permanent, error))?;
         let sent = async {
             match &self.way {
-                Way::Smtp(transport) => smtp::send(transport, &message).await,
+                Way::Smtp(server) => server.send(&message).await,
                 Way::File(directory) => {
                     file::write(directory, &mail.message_id, &message.formatted()).await
                 }

@@ -1,18 +1,62 @@
 //! SMTP, and what its failures mean.
+//!
+//! Each mail has a connection of its own. One that a cancelled send left amid its dialogue must not
+//! be used again: the answers still to come would be read as those to the next mail, which could then
+//! count as accepted while it is not. lettre's pool takes such a connection back.
 
+use std::time::Duration;
+
+use lettre::Message;
 use lettre::transport::smtp::Error;
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Tls};
+use lettre::transport::smtp::extension::ClientId;
 
 use super::{SendError, SendErrorKind};
 
-pub(super) async fn send(
-    transport: &AsyncSmtpTransport<Tokio1Executor>,
-    message: &Message,
-) -> Result<(), SendError> {
-    let envelope = message.envelope();
-    match transport.send_raw(envelope, &message.formatted()).await {
-        Ok(_response) => Ok(()),
-        Err(error) => Err(SendError::new(kind(&error), error)),
+/// How long the server may take to say goodbye. Nothing hangs on its answer.
+const QUIT_WITHIN: Duration = Duration::from_secs(1);
+
+/// A mail server, and how to reach it.
+#[derive(Clone, Debug)]
+pub(super) struct Smtp {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) tls: Tls,
+    pub(super) credentials: Option<Credentials>,
+}
+
+impl Smtp {
+    /// Sends one mail; back without an error, the server has accepted it.
+    pub(super) async fn send(&self, message: &Message) -> Result<(), SendError> {
+        let failed = |error: Error| SendError::new(kind(&error), error);
+        let mut connection = self.connect().await.map_err(failed)?;
+        connection.send(message.envelope(), &message.formatted()).await.map_err(failed)?;
+        // It is accepted: a server that does not answer from here on must not have it sent again.
+        let _ = tokio::time::timeout(QUIT_WITHIN, connection.quit()).await;
+        Ok(())
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
+        let hello = ClientId::default();
+        let server = (self.host.as_str(), self.port);
+        let wrapper = match &self.tls {
+            Tls::Wrapper(tls) => Some(tls.clone()),
+            _ => None,
+        };
+        let mut connection =
+            AsyncSmtpConnection::connect_tokio1(server, None, &hello, wrapper, None).await?;
+        match &self.tls {
+            Tls::Required(tls) => connection.starttls(tls.clone(), &hello).await?,
+            Tls::Opportunistic(tls) if connection.can_starttls() => {
+                connection.starttls(tls.clone(), &hello).await?;
+            }
+            Tls::Opportunistic(_) | Tls::None | Tls::Wrapper(_) => {}
+        }
+        if let Some(credentials) = &self.credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        Ok(connection)
     }
 }
 

@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use lettre::transport::smtp::AsyncSmtpTransportBuilder;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
-use lettre::{AsyncSmtpTransport, Tokio1Executor};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::Way;
+use super::smtp::Smtp;
 
 /// What a mail URL may be, for error messages.
 const ALLOWED: &str = "file:DIR, smtp://user:password@host:port?tls=required|opportunistic|none or \
@@ -93,22 +92,13 @@ impl MailUrl {
     pub(super) fn into_way(self) -> Result<Way, MailUrlError> {
         match self {
             Self::File(directory) => Ok(Way::File(directory)),
-            Self::Smtp(smtp) => Ok(Way::Smtp(smtp.builder()?.build())),
-        }
-    }
-
-    /// Whether there is a transport it names. Makes none: that needs a tokio runtime, and settings are
-    /// checked before there is one.
-    pub(super) fn check(self) -> Result<(), MailUrlError> {
-        match self {
-            Self::File(_) => Ok(()),
-            Self::Smtp(smtp) => smtp.builder().map(drop),
+            Self::Smtp(smtp) => Ok(Way::Smtp(smtp.server()?)),
         }
     }
 }
 
 impl SmtpUrl {
-    fn builder(self) -> Result<AsyncSmtpTransportBuilder, MailUrlError> {
+    fn server(self) -> Result<Smtp, MailUrlError> {
         let tls = || {
             TlsParameters::new(self.host.clone()).map_err(|_error| {
                 MailUrlError::new("host", &self.host, "a host name that a certificate can name")
@@ -120,13 +110,8 @@ impl SmtpUrl {
             Security::OpportunisticStartTls => Tls::Opportunistic(tls()?),
             Security::Plain => Tls::None,
         };
-        let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&self.host)
-            .port(self.port)
-            .tls(tls);
-        Ok(match self.login {
-            Some(Login { user, password }) => builder.credentials(Credentials::new(user, password)),
-            None => builder,
-        })
+        let credentials = self.login.map(|login| Credentials::new(login.user, login.password));
+        Ok(Smtp { host: self.host, port: self.port, tls, credentials })
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod calendar;
 mod database;
+pub(crate) mod icalendar;
 pub(crate) mod process;
 mod requests;
 pub(crate) mod smtp;
@@ -28,8 +29,8 @@ pub(crate) use requests::{Answer, BOOK};
 /// Writes a test for each database.
 #[macro_export]
 macro_rules! on_both {
-    ($(#[$meta:meta])* async fn $name:ident($test:ident: Test) $body:block) => {
-        mod $name {
+    ($($(#[$meta:meta])* async fn $name:ident($test:ident: Test) $body:block)*) => {
+        $(mod $name {
             use super::*;
 
             async fn body($test: $crate::support::Test) $body
@@ -45,7 +46,7 @@ macro_rules! on_both {
             async fn postgres() {
                 body($crate::support::Test::start($crate::support::Database::Postgres).await).await;
             }
-        }
+        })*
     };
 }
 

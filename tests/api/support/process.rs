@@ -168,6 +168,14 @@ impl Process {
         }
     }
 
+    /// Waits until it printed so.
+    pub(crate) async fn until_printed(&self, text: &str) {
+        let since = Instant::now();
+        while !self.out().contains(text) {
+            self.wait_a_little(since, text).await;
+        }
+    }
+
     fn announced(&self) -> Option<SocketAddr> {
         let log = self.log();
         let (_, rest) = log.split_once("listening on http://")?;
@@ -201,6 +209,15 @@ impl Process {
                 return status;
             }
             self.wait_a_little(since, "at its end").await;
+        }
+    }
+
+    /// Looks on for a while; it must not end.
+    pub(crate) async fn goes_on_for(&mut self, time: Duration) {
+        let since = Instant::now();
+        while since.elapsed() < time {
+            assert_eq!(self.child.try_wait().unwrap(), None, "it ended: {}", self.log());
+            tokio::time::sleep(PAUSE).await;
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
@@ -20,9 +21,14 @@ pub(crate) struct Taken {
 /// A mail server; it ends when it is dropped.
 pub(crate) struct SmtpServer {
     child: Child,
+    control: Mutex<Control>,
+    port: u16,
+}
+
+/// Where it is told what to do.
+struct Control {
     commands: ChildStdin,
     answers: BufReader<ChildStdout>,
-    port: u16,
 }
 
 impl SmtpServer {
@@ -38,9 +44,9 @@ impl SmtpServer {
             .unwrap();
         let commands = child.stdin.take().unwrap();
         let answers = BufReader::new(child.stdout.take().unwrap());
-        let mut server = Self { child, commands, answers, port: 0 };
-        server.port = u16::try_from(server.answer()["port"].as_u64().unwrap()).unwrap();
-        server
+        let mut control = Control { commands, answers };
+        let port = u16::try_from(control.answer()["port"].as_u64().unwrap()).unwrap();
+        Self { child, control: Mutex::new(control), port }
     }
 
     /// Where mail goes in, for `FRONTDESK_MAIL_URL`.
@@ -49,27 +55,27 @@ impl SmtpServer {
     }
 
     /// What happens from now on.
-    pub(crate) fn mode(&mut self, mode: &str) {
+    pub(crate) fn mode(&self, mode: &str) {
         self.ask(json!({ "mode": mode }));
     }
 
     /// What happens `times` times; after that, it accepts everything.
-    pub(crate) fn fault(&mut self, mode: &str, times: u32) {
+    pub(crate) fn fault(&self, mode: &str, times: u32) {
         self.ask(json!({ "mode": mode, "times": times }));
     }
 
     /// Refuses one recipient for good from now on.
-    pub(crate) fn refuse(&mut self, recipient: &str) {
+    pub(crate) fn refuse(&self, recipient: &str) {
         self.ask(json!({ "mode": "rcpt-550", "only": recipient }));
     }
 
     /// How often a fault was played.
-    pub(crate) fn faults(&mut self) -> u64 {
+    pub(crate) fn faults(&self) -> u64 {
         self.ask(json!({ "faults": true }))["faults"].as_u64().unwrap()
     }
 
     /// Everything that was taken, in order.
-    pub(crate) fn taken(&mut self) -> Vec<Taken> {
+    pub(crate) fn taken(&self) -> Vec<Taken> {
         let answer = self.ask(json!({ "list": true }));
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let taken = |message: &Value| Taken {
@@ -83,19 +89,22 @@ impl SmtpServer {
     }
 
     /// Waits until no line is open, and says how many messages were taken until then.
-    pub(crate) fn count_once_idle(&mut self) -> usize {
+    pub(crate) fn count_once_idle(&self) -> usize {
         let answer = self.ask(json!({ "idle": true }));
         usize::try_from(answer["messages"].as_u64().unwrap()).unwrap()
     }
 
-    fn ask(&mut self, command: Value) -> Value {
-        writeln!(self.commands, "{command}").unwrap();
-        self.commands.flush().unwrap();
-        let answer = self.answer();
+    fn ask(&self, command: Value) -> Value {
+        let mut control = self.control.lock().unwrap();
+        writeln!(control.commands, "{command}").unwrap();
+        control.commands.flush().unwrap();
+        let answer = control.answer();
         assert_eq!(answer.get("error"), None, "{command}");
         answer
     }
+}
 
+impl Control {
     fn answer(&mut self) -> Value {
         let mut line = String::new();
         self.answers.read_line(&mut line).unwrap();
