@@ -13,7 +13,7 @@ use super::slots::{RouteInput, Slot, read_route};
 use super::visitor::{Company, CompanyInput, Person, PersonInput};
 use crate::ids;
 use crate::service::booking::{self as service, Booked};
-use crate::service::{Error, calendar};
+use crate::service::{Error, calendar, text};
 use crate::store::booking::{CANCELLED, CONFIRMED, Model};
 use crate::store::outbox;
 
@@ -230,7 +230,7 @@ impl BookingFilter {
             status: self.status.map(BookingStatus::name),
             starts_from: instant("startsFrom", self.starts_from)?,
             starts_before: instant("startsBefore", self.starts_before)?,
-            search: self.search,
+            search: text::optional("filter.search", self.search.as_deref(), text::LINE_CHARS)?,
         })
     }
 }

@@ -85,17 +85,23 @@ fn matching(search: Option<&str>) -> sea_orm::Select<agent::Entity> {
     }
 }
 
+/// What to search for, which must fit a database's pattern.
+fn searched(search: Option<&str>) -> Result<Option<String>> {
+    text::optional("search", search, text::LINE_CHARS)
+}
+
 /// A page of agents, in the order in which they were made; of those whose name or e-mail has
 /// `search` in it, where given.
 ///
 /// # Errors
-/// None but the database's.
+/// `BAD_USER_INPUT` for a search of more than 200 characters.
 pub async fn list(
     app: &App,
     search: Option<&str>,
     page: &PageRequest<Uuid>,
 ) -> Result<Page<agent::Model>> {
-    Ok(store::page::read(&app.db, matching(search), &[agent::Column::Id], page).await?)
+    let search = searched(search)?;
+    Ok(store::page::read(&app.db, matching(search.as_deref()), &[agent::Column::Id], page).await?)
 }
 
 /// How many agents there are to page through.
