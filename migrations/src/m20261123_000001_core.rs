@@ -45,6 +45,7 @@ const TABLES: &str = "\
 CREATE TABLE agents (
     id {uuid} NOT NULL PRIMARY KEY,
     name text NOT NULL,
+    name_key text NOT NULL,
     email text NOT NULL,
     email_key text NOT NULL UNIQUE,
     locale text NOT NULL,

@@ -73,12 +73,11 @@ fn matching(search: Option<&str>) -> sea_orm::Select<agent::Entity> {
     match search.map(str::trim).filter(|search| !search.is_empty()) {
         None => select,
         Some(search) => {
-            use sea_orm::sea_query::{Expr, ExprTrait, Func};
+            use sea_orm::sea_query::{Expr, ExprTrait};
             let like = store::like(search);
-            let name = Expr::expr(Func::lower(Expr::col(agent::Column::Name)));
             select.filter(
                 sea_orm::Condition::any()
-                    .add(name.like(like.clone()))
+                    .add(Expr::col(agent::Column::NameKey).like(like.clone()))
                     .add(Expr::col(agent::Column::EmailKey).like(like)),
             )
         }
@@ -125,10 +124,12 @@ pub async fn create(app: &App, caller: &Caller, new: NewAgent) -> Result<agent::
         Some(locale) => text::locale("input.locale", locale)?,
         None => app.config.default_locale.clone(),
     };
+    let name = name(&new.name)?;
     let now = app.now();
     let record = agent::ActiveModel {
         id: Set(app.uuid()),
-        name: Set(name(&new.name)?),
+        name_key: Set(name.to_lowercase()),
+        name: Set(name),
         email_key: Set(email.to_lowercase()),
         email: Set(email),
         locale: Set(locale),
@@ -202,6 +203,7 @@ pub async fn update(
     let now = app.now();
     change(app, id, |agent, record| {
         if let Some(name) = new_name {
+            record.name_key = Set(name.to_lowercase());
             record.name = Set(name);
         }
         if let Some(email) = email {

@@ -17,6 +17,8 @@ pub struct Model {
     pub id: Uuid,
     /// What visitors read.
     pub name: String,
+    /// In lower case, for searches: SQLite knows only ASCII's cases.
+    pub name_key: String,
     /// As given.
     pub email: String,
     /// Lower-cased, unique.
