@@ -167,7 +167,7 @@ impl Written {
             let allowed = "must be a BCP 47 language tag, e.g. en or fr-CA";
             return Err(problem("default_locale", &self.default_locale, allowed));
         }
-        crate::mail::Mailer::from_url(&self.mail_url)
+        crate::mail::Mailer::check_url(&self.mail_url)
             .map_err(|error| problem("mail_url", Hidden, error))?;
         for origin in &self.cors_origins.0 {
             check_origin(origin)?;
@@ -220,8 +220,8 @@ impl Delivery {
         between("delivery.first_retry_seconds", self.first_retry_seconds, 1..=3600)?;
         between("delivery.longest_retry_minutes", self.longest_retry_minutes, 1..=1440)?;
         between("delivery.conference_wait_seconds", self.conference_wait_seconds, 0..=3600)?;
-        // A try ends within 45 s; a lease that ends before it would let another repeat it.
-        between("delivery.lease_seconds", self.lease_seconds, 50..=3600)?;
+        // A try has three quarters of it; with less than this, slow servers would never be heard out.
+        between("delivery.lease_seconds", self.lease_seconds, 3..=3600)?;
         between("delivery.concurrency", self.concurrency, 1..=1000)?;
         between("delivery.poll_milliseconds", self.poll_milliseconds, 10..=60_000)?;
         Ok(self)

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::Context;
-use chrono::{DateTime, Days, NaiveDate, SecondsFormat, Utc, Weekday};
+use calendar_provider::TimeRange;
+use chrono::{DateTime, Days, NaiveDate, SecondsFormat, Timelike, Utc, Weekday};
 use chrono_tz::Tz;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -191,7 +192,10 @@ async fn greeting(app: &App, key: Option<&str>) -> anyhow::Result<String> {
          1. What is free? Paste this into GraphiQL:\n\n{slots}\n   or into a shell:\n\n{}\n",
         curl(&url, &slots)
     );
-    if let Some(slot) = free.first() {
+    // A time of day that a visitor would choose, where there is one.
+    let is_daytime =
+        |slot: &&TimeRange| (9..17).contains(&slot.start().with_timezone(&zone).hour());
+    if let Some(slot) = free.iter().find(is_daytime).or(free.first()) {
         let book = booking_mutation(slot.start(), zone);
         text.push_str(&format!(
             "2. Book, as a visitor would, and open the mail:\n\n{book}\n   or:\n\n{}\n",

@@ -112,16 +112,17 @@ pub async fn serve(app: Arc<App>, how: Serve) -> anyhow::Result<()> {
         format!("listen (FRONTDESK_LISTEN) is {listen}, which is not to be had")
     })?;
     let router = router(&app, shutdown.clone())?;
-    let worker =
-        how.worker.then(|| tokio::spawn(jobs::run(Arc::clone(&app), shutdown.token.clone())));
+    let (shared, token) = (Arc::clone(&app), shutdown.token.clone());
+    let worker = match how.worker {
+        true => tokio::spawn(jobs::run(shared, token)),
+        false => tokio::spawn(jobs::follow(shared, token)),
+    };
     tracing::info!("listening on http://{}", listener.local_addr()?);
     if let Some(greeting) = how.greeting {
         print(&greeting)?;
     }
     http::serve(listener, router, shutdown).await?;
-    if let Some(worker) = worker {
-        worker.await?;
-    }
+    worker.await?;
     close(&app).await;
     Ok(())
 }
@@ -159,7 +160,7 @@ fn router(app: &Arc<App>, shutdown: Shutdown) -> anyhow::Result<Router> {
         config: http_config(&app.config),
         shutdown,
     })?;
-    Ok(router.merge(http::feeds(Arc::clone(app))))
+    Ok(router.merge(http::feeds(Arc::clone(app))).merge(http::pages()))
 }
 
 fn http_config(config: &Config) -> HttpConfig {

@@ -211,7 +211,7 @@ CREATE INDEX outbox_stream ON outbox (booking_id, kind, version)
 --
 CREATE INDEX outbox_failed ON outbox (id) WHERE state = 'FAILED'
 --
-CREATE INDEX outbox_done ON outbox (done_at) WHERE state = 'DONE'
+CREATE INDEX outbox_done ON outbox (done_at) WHERE done_at IS NOT NULL
 --
 CREATE TABLE mail_quotas (
     recipient_hash {bytes} NOT NULL,

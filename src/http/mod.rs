@@ -6,6 +6,7 @@
 //! | `GET /graphql` | queries; subscriptions as `text/event-stream`; a WebSocket; GraphiQL for browsers |
 //! | `GET /healthz`, `GET /readyz` | the process; what it depends on |
 //! | `GET /feeds/{token}.ics` | an agent's built-in calendar, for calendar programs ([`feeds`]) |
+//! | `GET /manage` | where visitors see, move and call off a booking ([`pages`]) |
 //! | `GET /metrics` | Prometheus, on the same listener: keep it from the outside in the proxy |
 //!
 //! `graphql` tells transports apart; each ends in `endpoint`, where an operation is counted
@@ -27,6 +28,7 @@ mod health;
 mod identity;
 mod limits;
 mod measure;
+mod pages;
 mod rate;
 mod request;
 mod respond;
@@ -63,6 +65,7 @@ pub use health::Readiness;
 pub use identity::{Credentials, Identify, Identity};
 pub use limits::Limits;
 pub use measure::install_metrics;
+pub use pages::pages;
 pub use rate::RateLimit;
 pub use serve::{Shutdown, serve};
 

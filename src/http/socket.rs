@@ -134,7 +134,12 @@ impl<E: Executor, I: Identify> Session<E, I> {
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
             Some(Ok(Message::Binary(_))) => return Err(End::invalid("messages are text")),
             Some(Err(_)) => return Err(End::invalid("a message was too large or broken")),
-            Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
+            Some(Ok(Message::Close(_))) => {
+                // The answering close frame is queued, and leaves with the next read.
+                let _ = timeout(CLOSE_WITHIN, self.socket.recv()).await;
+                return Err(End::Gone);
+            }
+            None => return Err(End::Gone),
         };
         match ClientMessage::parse(text.as_str())? {
             ClientMessage::ConnectionInit { payload } => {

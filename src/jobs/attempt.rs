@@ -13,8 +13,6 @@ use crate::service::{self, Error, Result};
 use crate::store::outbox::{Kind, Model};
 use crate::store::{agent, booking};
 
-/// How long one try may take: less than a lease, so that a row has one worker at a time.
-const DEADLINE: Duration = Duration::from_secs(45);
 /// The words for a fault of ours, whose cause is for the log.
 const FAULT: &str = "internal error";
 
@@ -41,7 +39,7 @@ pub(super) enum Outcome {
 #[derive(Debug)]
 pub(super) enum Delivered {
     /// The entry stands in the calendar.
-    EventWritten(Written),
+    EventWritten(Box<Written>),
     /// The entry is out of the calendar.
     EventRemoved,
     /// The visitor's mail was accepted.
@@ -99,7 +97,7 @@ pub(super) async fn subject(app: &App, row: &Model) -> Result<Subject> {
 /// any other, so that it is counted, shown and in the end given up.
 pub(super) async fn attempt(app: &App, row: &Model) -> Outcome {
     let tried = AssertUnwindSafe(deliver(app, row)).catch_unwind();
-    match tokio::time::timeout(DEADLINE, tried).await {
+    match tokio::time::timeout(deadline(app.config.delivery.lease_seconds), tried).await {
         Ok(Ok(Ok(outcome))) => outcome,
         Ok(Ok(Err(error))) => {
             let error = &error as &dyn std::error::Error;
@@ -112,6 +110,12 @@ pub(super) async fn attempt(app: &App, row: &Model) -> Outcome {
         }
         Err(_elapsed) => Outcome::retry("there was no answer in time"),
     }
+}
+
+/// How long one try may take: three quarters of its lease. The rest is for writing down what came of
+/// it, so that a row has one worker at a time.
+fn deadline(lease_seconds: u32) -> Duration {
+    Duration::from_secs(lease_seconds.into()) * 3 / 4
 }
 
 async fn deliver(app: &App, row: &Model) -> Result<Outcome> {

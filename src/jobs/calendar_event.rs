@@ -58,7 +58,7 @@ async fn write(
         ConferenceKind::GoogleMeet => calendar::GOOGLE_MEET,
         ConferenceKind::MicrosoftTeams => calendar::MICROSOFT_TEAMS,
     });
-    Ok(Delivered::EventWritten(Written { receipt, conference_kind }))
+    Ok(Delivered::EventWritten(Box::new(Written { receipt, conference_kind })))
 }
 
 async fn remove(

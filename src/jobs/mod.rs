@@ -10,10 +10,12 @@ mod attempt;
 mod backoff;
 mod calendar_event;
 mod failure_mail;
+mod follow;
 mod housekeeping;
 mod letter;
 mod settle;
 mod visitor_mail;
 mod worker;
 
+pub use follow::follow;
 pub use worker::{run, run_due};

@@ -78,7 +78,7 @@ async fn done(
     }
     match delivered {
         Delivered::EventWritten(written) => {
-            event_written(app, transaction, row, written).await?;
+            event_written(app, transaction, row, *written).await?;
         }
         Delivered::EventRemoved => {
             let sql = "UPDATE bookings SET event_status = 'DELIVERED', event_problem = NULL, \

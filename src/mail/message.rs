@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use chrono::{DateTime, Utc};
 use lettre::Message;
 use lettre::message::header::{ContentDisposition, ContentType, HeaderName, HeaderValue};
-use lettre::message::{MultiPart, SinglePart};
+use lettre::message::{MultiPart, MultiPartBuilder, MultiPartKind, SinglePart};
 use uuid::Uuid;
 
 use super::calendar::CalendarMethod;
@@ -104,26 +104,38 @@ pub fn build(mail: &OutgoingMail) -> Result<Message, MailError> {
     let text = SinglePart::plain(mail.text.clone());
     let message = match (&mail.html, &mail.calendar) {
         (None, None) => builder.singlepart(text)?,
-        (html, None) => builder.multipart(alternatives(text, html.as_deref()))?,
+        (html, None) => builder.multipart(alternatives(mail, text, html.as_deref()))?,
         (html, Some((method, ics))) => {
             let part = SinglePart::builder().header(calendar_type(*method)?).body(ics.clone());
             let attachment = SinglePart::builder()
                 .header(ContentType::parse("application/ics; name=\"invite.ics\"")?)
                 .header(ContentDisposition::attachment("invite.ics"))
                 .body(ics.clone().into_bytes());
-            let body = alternatives(text, html.as_deref()).singlepart(part);
-            builder.multipart(MultiPart::mixed().multipart(body).singlepart(attachment))?
+            let body = alternatives(mail, text, html.as_deref()).singlepart(part);
+            let mixed = parts(MultiPartKind::Mixed, mail, "mixed");
+            builder.multipart(mixed.multipart(body).singlepart(attachment))?
         }
     };
     Ok(message)
 }
 
-fn alternatives(text: SinglePart, html: Option<&str>) -> MultiPart {
-    let part = MultiPart::alternative().singlepart(text);
+fn alternatives(mail: &OutgoingMail, text: SinglePart, html: Option<&str>) -> MultiPart {
+    let part = parts(MultiPartKind::Alternative, mail, "alternative").singlepart(text);
     match html {
         Some(html) => part.singlepart(SinglePart::html(html.to_owned())),
         None => part,
     }
+}
+
+/// Begins a list of parts. What stands between them is made from all that they hold: the same mail
+/// is the same to the byte when it is sent again, and nobody can write a text that holds the line
+/// which ends its own part (RFC 2046, section 5.1.1).
+fn parts(kind: MultiPartKind, mail: &OutgoingMail, place: &str) -> MultiPartBuilder {
+    let ics = mail.calendar.as_ref().map(|(_, ics)| ics);
+    let held = format!("{place}{:?}{:?}{:?}{:?}", mail.message_id, mail.text, mail.html, ics);
+    let digest = crate::secrets::digest(held.as_bytes());
+    let boundary: String = digest.iter().take(20).map(|byte| format!("{byte:02x}")).collect();
+    MultiPart::builder().kind(kind).boundary(boundary)
 }
 
 fn calendar_type(method: CalendarMethod) -> Result<ContentType, MailError> {

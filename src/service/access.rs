@@ -348,7 +348,10 @@ pub async fn api_keys(app: &App) -> Result<Vec<api_key::Model>> {
 pub async fn revoke_api_key(app: &App, id: Uuid) -> Result<()> {
     let sql = "UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL";
     if run_raw(&app.db, sql, [app.now().into(), id.into()]).await? == 0 {
-        return Err(Error::NotFound(format!("there is no API key {id} in force")));
+        return Err(Error::NotFound(format!(
+            "there is no API key {} in force",
+            crate::ids::API_KEY.format(id)
+        )));
     }
     Ok(())
 }

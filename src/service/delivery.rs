@@ -32,13 +32,17 @@ pub async fn count_failed(app: &App) -> Result<u64> {
 /// Queues a delivery that was given up once more, and returns it.
 ///
 /// # Errors
-/// `NOT_FOUND`; `CONFLICT` where it was not given up.
+/// `NOT_FOUND`; `CONFLICT` where it was not given up, or is a mail with older news than one sent since.
 pub async fn retry(app: &App, id: Uuid) -> Result<Model> {
     let unknown = || Error::NotFound(format!("there is no delivery {}", ids::DELIVERY.format(id)));
     let row = Entity::find_by_id(id).one(&app.db).await?.ok_or_else(unknown)?;
     let now = app.now();
     let give_up_at = now + TimeDelta::minutes(app.config.delivery.give_up_after_minutes.into());
     let transaction = store::begin(&app.db).await?;
+    if is_old_news(&transaction, &row).await? {
+        let message = "the booking has changed since, and later news of it went out";
+        return Err(Error::Conflict(message.to_owned()));
+    }
     if !outbox::retry(&transaction, id, now, give_up_at).await? {
         return Err(Error::Conflict("this delivery was not given up".to_owned()));
     }
@@ -48,6 +52,18 @@ pub async fn retry(app: &App, id: Uuid) -> Result<Model> {
     app.wake.notify_one();
     app.changes.tell(Change::Booking { id: row.booking_id, agent: row.agent_id });
     Ok(after)
+}
+
+/// Whether a mail tells of a version that a later mail has told more of: to send it now would set the
+/// reader back.
+async fn is_old_news<C: sea_orm::ConnectionTrait>(db: &C, row: &Model) -> Result<bool> {
+    let later = Entity::find()
+        .filter(Column::BookingId.eq(row.booking_id))
+        .filter(Column::Kind.eq(row.kind.as_str()))
+        .filter(Column::Version.gt(row.version))
+        .count(db)
+        .await?;
+    Ok(0 < later && Kind::parse(&row.kind) != Some(Kind::CalendarEvent))
 }
 
 /// Shows on the booking how the delivery of its present version stands.

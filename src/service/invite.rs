@@ -61,9 +61,11 @@ pub async fn set_template(
                 .ok_or_else(|| Error::bad_input("input.body", "input.body must not be empty"))?,
         ),
     };
+    // What is left out was checked when it was saved, so one that is known to be good stands for it.
+    let (good_subject, good_body) = mail::default_template(&app.config.default_locale);
     check(TemplateSource {
-        subject: subject.as_deref().unwrap_or(""),
-        body: body.as_deref().unwrap_or(""),
+        subject: subject.as_deref().unwrap_or(good_subject),
+        body: body.as_deref().unwrap_or(good_body),
     })?;
     agent::change(app, id, |_, record| {
         if let Some(subject) = subject {

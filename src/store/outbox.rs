@@ -306,6 +306,32 @@ pub async fn release_mails<C: ConnectionTrait>(
     Ok(())
 }
 
+/// A row that was delivered or given up.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Ended {
+    /// The row.
+    pub id: Uuid,
+    /// What it was about.
+    pub booking_id: Uuid,
+    /// Whose booking it was.
+    pub agent_id: Uuid,
+    /// When.
+    pub done_at: DateTime<Utc>,
+}
+
+/// Rows that were delivered or given up after `since`.
+///
+/// # Errors
+/// The database's own.
+pub async fn ended_since<C: ConnectionTrait>(
+    db: &C,
+    since: DateTime<Utc>,
+) -> Result<Vec<Ended>, DbErr> {
+    let sql = "SELECT id, booking_id, agent_id, done_at FROM outbox WHERE done_at > ?";
+    let rows = db.query_all_raw(statement(db.get_database_backend(), sql, [since.into()])).await?;
+    rows.iter().map(|row| Ended::from_query_result(row, "")).collect()
+}
+
 /// When the next row is due, if any is pending.
 ///
 /// # Errors

@@ -1,6 +1,9 @@
 """What schemathesis needs to know of Frontdesk: its scalars, and what a good answer is."""
 
 import datetime
+import json
+import os
+import pathlib
 import zoneinfo
 
 import schemathesis
@@ -29,7 +32,10 @@ def register(name, values):
     scalar(name, text.map(nodes.String))
 
 
-# A year around a fixed day: slots are near, and a seed gives the same queries whenever it runs.
+# What can be booked, from fuzz_data.py.
+STARTS = json.loads(pathlib.Path(os.environ["FRONTDESK_TEST_STARTS"]).read_text())
+
+# A fixed stretch: a seed gives the same queries whenever it runs.
 DAYS = st.dates(datetime.date(2026, 1, 1), datetime.date(2028, 12, 31))
 HOURS = st.integers(0, 23).map(lambda hour: f"{hour:02}:00")
 
@@ -37,6 +43,7 @@ register("Date", st.one_of(DAYS, st.dates()).map(datetime.date.isoformat))
 register(
     "DateTime",
     st.one_of(
+        st.sampled_from(STARTS),
         st.builds("{}T{}:00Z".format, DAYS, HOURS),
         st.datetimes(timezones=st.timezones()).map(datetime.datetime.isoformat),
     ),

@@ -11,10 +11,12 @@ with "ca": the path of the PEM file to trust, where --starttls or --smtps asked 
 
     {"mode": "ok"}                  what happens from now on, see MODES     -> {"ok": true}
     {"mode": "data-451", "times": 3}   the same, for 3 faults, then "ok"    -> {"ok": true}
+    {"mode": "rcpt-550", "only": "a@b.example"}   the same, for this recipient  -> {"ok": true}
     {"list": true}                  what was accepted, in order             -> {"messages": [...]}
     {"wait": 2, "seconds": 10}      the same, once there are 2 of them      -> {"messages": [...]}
                                     ("timed_out": true beside it, if never)
     {"faults": true}                how often a fault was played            -> {"faults": 3}
+    {"idle": true}                  how many, once no line is open          -> {"messages": 7}
     {"clear": true}                 forgets the messages and the faults     -> {"ok": true}
 
 A message is {"message_id", "from", "to", "subject", "acknowledged", "raw"}; "to" is the envelope's,
@@ -55,15 +57,20 @@ class State:
     def __init__(self):
         self.mode = "ok"
         self.times = None
+        self.only = None
         self.faults = 0
         self.messages = []
         self.arrived = asyncio.Event()
         self.connections = set()
+        self.idle = asyncio.Event()
+        self.idle.set()
 
-    def set_mode(self, mode, times):
+    def set_mode(self, mode, times, only=None):
         if mode not in MODES:
             raise ValueError(f"unknown mode {mode!r}; known are {', '.join(MODES)}")
-        self.mode, self.times = mode, times
+        if only and not mode.startswith("rcpt-"):
+            raise ValueError(f"only the modes rcpt-… know the recipient, and {mode!r} does not")
+        self.mode, self.times, self.only = mode, times, only
 
     def plays(self, *modes):
         """Whether one of `modes` is to be played now; counts it as played."""
@@ -100,11 +107,14 @@ class FaultySession(SMTP):
 
     def connection_made(self, transport):
         self.state.connections.add(transport)
+        self.state.idle.clear()
         super().connection_made(transport)
 
     def connection_lost(self, error):
         self.state.connections.discard(self.transport)
         super().connection_lost(error)
+        if not self.state.connections:
+            self.state.idle.set()
 
     async def _handle_client(self):
         if self.state.plays("hang-connect"):
@@ -128,7 +138,7 @@ class Handler:
         self.state = state
 
     async def handle_RCPT(self, server, session, envelope, address, options):
-        if self.state.mode.startswith("rcpt-"):
+        if self.state.mode.startswith("rcpt-") and self.state.only in (None, address):
             code = self.state.mode[len("rcpt-") :]
             self.state.plays(self.state.mode)
             return f"{code} this recipient is refused by the test"
@@ -178,13 +188,16 @@ class Listener:
 async def obey(command, state, listener):
     """Carries one command out and gives the answer."""
     if "mode" in command:
-        state.set_mode(command["mode"], command.get("times"))
+        state.set_mode(command["mode"], command.get("times"), command.get("only"))
         await listener.follow_mode()
         return {"ok": True}
     if "wait" in command:
         return await wait_for(state, command["wait"], command.get("seconds", 30))
     if command.get("list"):
         return {"messages": state.messages}
+    if command.get("idle"):
+        await asyncio.wait_for(state.idle.wait(), 30)
+        return {"messages": len(state.messages)}
     if command.get("faults"):
         return {"faults": state.faults}
     if command.get("clear"):

@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Error, Message, client::IntoClientRequest},
+    tungstenite::{
+        Error, Message,
+        client::IntoClientRequest,
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
 };
 
 use crate::http::{
@@ -98,6 +102,15 @@ async fn operations_of_all_kinds_are_answered() {
     client.subscribe("b", "mutation{add(number:1)}").await;
     client.hears(next("b", json!({ "add": 2 }))).await;
     client.hears(complete("b")).await;
+}
+
+#[tokio::test]
+async fn a_client_that_closes_is_answered_with_its_code() {
+    let server = start(config()).await;
+    let mut client = Client::ready(&server).await;
+    let frame = CloseFrame { code: CloseCode::Normal, reason: "done".into() };
+    client.0.send(Message::Close(Some(frame))).await.unwrap();
+    assert_eq!(client.closed().await, 1000);
 }
 
 #[tokio::test]

@@ -80,8 +80,19 @@ impl Mailer {
     ///
     /// # Errors
     /// [`MailUrlError`], which names the value without its password, and what is allowed.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, for SMTP: its pool of connections lives there.
     pub fn from_url(text: &str) -> Result<Self, MailUrlError> {
         Ok(Self { way: url::parse(text)?.into_way()?, deadline: DEFAULT_SEND_DEADLINE })
+    }
+
+    /// Whether [`Self::from_url`] would take it. Unlike that one, it needs no tokio runtime.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn check_url(text: &str) -> Result<(), MailUrlError> {
+        url::parse(text)?.check()
     }
 
     /// A mailer that keeps what it is given, and the place to read it: for tests and previews.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use lettre::transport::smtp::AsyncSmtpTransportBuilder;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, Tokio1Executor};
@@ -92,13 +93,22 @@ impl MailUrl {
     pub(super) fn into_way(self) -> Result<Way, MailUrlError> {
         match self {
             Self::File(directory) => Ok(Way::File(directory)),
-            Self::Smtp(smtp) => Ok(Way::Smtp(smtp.transport()?)),
+            Self::Smtp(smtp) => Ok(Way::Smtp(smtp.builder()?.build())),
+        }
+    }
+
+    /// Whether there is a transport it names. Makes none: that needs a tokio runtime, and settings are
+    /// checked before there is one.
+    pub(super) fn check(self) -> Result<(), MailUrlError> {
+        match self {
+            Self::File(_) => Ok(()),
+            Self::Smtp(smtp) => smtp.builder().map(drop),
         }
     }
 }
 
 impl SmtpUrl {
-    fn transport(self) -> Result<AsyncSmtpTransport<Tokio1Executor>, MailUrlError> {
+    fn builder(self) -> Result<AsyncSmtpTransportBuilder, MailUrlError> {
         let tls = || {
             TlsParameters::new(self.host.clone()).map_err(|_error| {
                 MailUrlError::new("host", &self.host, "a host name that a certificate can name")
@@ -114,10 +124,8 @@ impl SmtpUrl {
             .port(self.port)
             .tls(tls);
         Ok(match self.login {
-            Some(Login { user, password }) => {
-                builder.credentials(Credentials::new(user, password)).build()
-            }
-            None => builder.build(),
+            Some(Login { user, password }) => builder.credentials(Credentials::new(user, password)),
+            None => builder,
         })
     }
 }

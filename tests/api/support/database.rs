@@ -3,9 +3,9 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use frontdesk::store;
-use frontdesk_migrations::Migrator;
+use frontdesk_migrations::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
-use sea_orm_migration::MigratorTrait;
+
 
 /// Which database a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,21 @@ pub(crate) async fn new_url(database: Database, files: &Files) -> String {
             url
         }
         Database::Postgres => new_postgres().await,
+    }
+}
+
+/// The address of a new database that holds nothing: for processes that migrate it themselves.
+pub(crate) async fn empty_url(database: Database, files: &Files) -> String {
+    match database {
+        Database::Sqlite => format!("sqlite://{}", files.0.path().join("frontdesk.db").display()),
+        Database::Postgres => {
+            let server = url_of_postgres();
+            let admin = store::connect(&server, 1).await.unwrap();
+            let name = format!("empty_{:016x}{:08x}", rand(), std::process::id());
+            admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+            admin.close().await.unwrap();
+            with_database(&server, &name)
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! A server of its own for each test, on a database of its own, with time and IDs passed in.
 
+pub(crate) mod calendar;
 mod database;
+pub(crate) mod process;
 mod requests;
+pub(crate) mod smtp;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -188,7 +191,9 @@ async fn listen(app: &Arc<App>, config: HttpConfig, shutdown: Shutdown) -> Socke
         config,
         shutdown: shutdown.clone(),
     })
-    .unwrap();
+    .unwrap()
+    .merge(http::feeds(Arc::clone(app)))
+    .merge(http::pages());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(http::serve(listener, router, shutdown));

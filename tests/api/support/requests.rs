@@ -127,6 +127,50 @@ impl Test {
     pub(crate) async fn book_input(&self, input: Value) -> Answer {
         self.visitor(BOOK, json!({ "input": input })).await
     }
+
+    /// Moves a booking as a visitor.
+    pub(crate) async fn reschedule(&self, booking: Value, start: &str) -> Answer {
+        self.reschedule_as("", booking, start).await
+    }
+
+    /// Moves a booking.
+    pub(crate) async fn reschedule_as(&self, bearer: &str, booking: Value, start: &str) -> Answer {
+        let query = "mutation($input: RescheduleBookingInput!) { rescheduleBooking(input: $input) {
+            __typename
+            ... on MeetingBooked { manageToken booking { id status startsAt endsAt } }
+            ... on SlotUnavailable { message alternatives { startsAt endsAt } } } }";
+        let input = json!({ "booking": booking, "startsAt": start, "reason": "Something came up" });
+        self.send(bearer, query, json!({ "input": input })).await
+    }
+
+    /// Calls a booking off as a visitor.
+    pub(crate) async fn cancel(&self, booking: Value) -> Answer {
+        let query = "mutation($input: CancelBookingInput!) { cancelBooking(input: $input) {
+            id status cancelledAt cancellationReason } }";
+        let input = json!({ "booking": booking, "reason": "No time" });
+        self.visitor(query, json!({ "input": input })).await
+    }
+
+    /// The booking that a manage token opens.
+    pub(crate) async fn managed(&self, token: &str) -> Answer {
+        let query = "query($token: String!) { managedBooking(manageToken: $token) {
+            id status startsAt endsAt calendarEvent { status } confirmation { status } } }";
+        self.visitor(query, json!({ "token": token })).await
+    }
+
+    /// How many rows a table has.
+    pub(crate) async fn count(&self, table: &str) -> usize {
+        let sql = format!("SELECT CAST(COUNT(*) AS text) FROM {table}");
+        self.texts(&sql).await[0].parse().unwrap()
+    }
+
+    /// The first column of a query's rows.
+    pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
+        use sea_orm::{ConnectionTrait, Statement};
+        let query = Statement::from_string(self.app.db.get_database_backend(), sql);
+        let rows = self.app.db.query_all_raw(query).await.unwrap();
+        rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+    }
 }
 
 /// Books a meeting.

@@ -1,0 +1,59 @@
+//! The page behind the manage links of mails: a visitor sees, moves and calls off a booking there.
+//!
+//! Its files are as in `assets/pages`, without a build step. They speak to `/graphql` like any
+//! frontend, so nothing here knows of bookings. The link holds the key to one, hence the headers: the
+//! address must not reach other sites, search engines or caches.
+
+use axum::Router;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+/// Nothing from anywhere else, nothing inline, and no frame around it in which a click could be
+/// stolen.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'; require-trusted-types-for 'script'";
+
+const PAGE: &str = include_str!("../../assets/pages/manage.html");
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+
+/// What the page loads: where it is served, what it is, and its text.
+const FILES: [(&str, &str, &str); 5] = [
+    ("/manage/manage.js", SCRIPT, include_str!("../../assets/pages/manage.js")),
+    ("/manage/words.js", SCRIPT, include_str!("../../assets/pages/words.js")),
+    ("/manage/picker.js", SCRIPT, include_str!("../../assets/pages/picker.js")),
+    ("/manage/api.js", SCRIPT, include_str!("../../assets/pages/api.js")),
+    ("/manage/style.css", STYLE, include_str!("../../assets/pages/style.css")),
+];
+
+/// `GET /manage` and what it loads, to be merged into the router.
+pub fn pages() -> Router {
+    let router = Router::new().route("/manage", get(manage));
+    FILES.into_iter().fold(router, |router, (path, kind, text)| {
+        // Asked for anew each time: a page and scripts of different releases may not fit together.
+        router.route(path, get(async move || file(kind, "no-cache", text)))
+    })
+}
+
+async fn manage() -> Response {
+    let mut response = file("text/html; charset=utf-8", "no-store", PAGE);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        HeaderName::from_static("x-robots-tag"),
+        HeaderValue::from_static("noindex, nofollow, noarchive"),
+    );
+    response
+}
+
+fn file(kind: &'static str, cache: &'static str, text: &'static str) -> Response {
+    let headers =
+        [(CONTENT_TYPE, kind), (CACHE_CONTROL, cache), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (headers, text).into_response()
+}
