@@ -201,7 +201,9 @@ impl World {
                 self.booking(test, agent, &mut variables).await;
                 variables["start"] = self.start(test, agent).await.into();
             }
-            "bookMeeting" | "bookingChanged" => variables["start"] = self.start(test, agent).await.into(),
+            "bookMeeting" | "bookingChanged" => {
+                variables["start"] = self.start(test, agent).await.into()
+            }
             "retryDelivery" => {
                 self.booking(test, agent, &mut variables).await;
                 let sql = "UPDATE outbox SET state = 'FAILED' WHERE state = 'PENDING'";
@@ -321,12 +323,8 @@ const PRIVATE: [&str; 7] = [
 ];
 
 /// Of an agent, what any known caller may see.
-const KNOWN: [&str; 4] = [
-    "active",
-    "inMeetingQueue",
-    "meetingAvailability { timeZone }",
-    "liveChat { status }",
-];
+const KNOWN: [&str; 4] =
+    ["active", "inMeetingQueue", "meetingAvailability { timeZone }", "liveChat { status }"];
 
 on_both! {
     async fn a_visitor_sees_of_the_agent_who_it_is(test: Test) {

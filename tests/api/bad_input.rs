@@ -189,9 +189,20 @@ fn bad_emails() -> Vec<Value> {
     let long = format!("{}@visitors.example", "x".repeat(65));
     let longer = format!("a@{}.example", "x.".repeat(150));
     [
-        "", "ada", "ada@", "@visitors.example", "a b@visitors.example", "ada@visitors..example",
-        "ada@visitors.example\r\nBcc: eve@example.com", "ada@visitors.example\u{0}", "<ada@visitors.example>",
-        "ada@[127.0.0.1]", "\"a b\"@visitors.example", "ada@visitors.example, eve@example.com", &long, &longer,
+        "",
+        "ada",
+        "ada@",
+        "@visitors.example",
+        "a b@visitors.example",
+        "ada@visitors..example",
+        "ada@visitors.example\r\nBcc: eve@example.com",
+        "ada@visitors.example\u{0}",
+        "<ada@visitors.example>",
+        "ada@[127.0.0.1]",
+        "\"a b\"@visitors.example",
+        "ada@visitors.example, eve@example.com",
+        &long,
+        &longer,
     ]
     .iter()
     .map(|text| json!(text))

@@ -110,11 +110,22 @@ on_both! {
 /// 1 + 10 × (1 + 1 + 98 × (1 + 10)) is 10,801; with nine fields and 98 entries it is under 10,000.
 fn worst(fields: usize) -> String {
     let fields: Vec<&str> = [
-        "id", "status", "startsAt", "endsAt", "timeZone", "locale", "notes", "createdAt",
-        "cancelledAt", "cancellationReason",
-    ][..fields].to_vec();
-    format!("{{ agents(first: 10) {{ nodes {{ bookings(first: 98) {{ nodes {{ {} }} }} }} }} }}",
-        fields.join(" "))
+        "id",
+        "status",
+        "startsAt",
+        "endsAt",
+        "timeZone",
+        "locale",
+        "notes",
+        "createdAt",
+        "cancelledAt",
+        "cancellationReason",
+    ][..fields]
+        .to_vec();
+    format!(
+        "{{ agents(first: 10) {{ nodes {{ bookings(first: 98) {{ nodes {{ {} }} }} }} }} }}",
+        fields.join(" ")
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,7 +140,8 @@ async fn the_worst_query_that_is_allowed_takes_no_long_time() {
         let (answer, took) = timed(&test, &query, json!({})).await;
         let agents = answer.data("/agents/nodes");
         let counts = agents.as_array().unwrap().iter();
-        let rows: usize = counts.map(|agent| agent["bookings"]["nodes"].as_array().unwrap().len()).sum();
+        let rows: usize =
+            counts.map(|agent| agent["bookings"]["nodes"].as_array().unwrap().len()).sum();
         assert_eq!(rows, 980);
         // Unoptimised and beside other tests; optimised it is some 20 ms.
         assert!(took < Duration::from_secs(5), "{took:?}");

@@ -10,9 +10,11 @@ use crate::support::Test;
 
 /// The nodes' IDs of a page, with its page info.
 async fn page(test: &Test, connection: &str, arguments: &str) -> (Vec<String>, Value) {
-    let query = format!("{{ {connection}({arguments}) {{
+    let query = format!(
+        "{{ {connection}({arguments}) {{
         edges {{ cursor node {{ id }} }} nodes {{ id }}
-        pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }} }}");
+        pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }} }}"
+    );
     let page = test.admin(&query, json!({})).await.data(&format!("/{connection}"));
     let id = |node: &Value| node["id"].as_str().unwrap().to_owned();
     let nodes: Vec<String> = page["nodes"].as_array().unwrap().iter().map(id).collect();
