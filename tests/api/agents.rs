@@ -107,19 +107,6 @@ on_both! {
 }
 
 on_both! {
-    async fn who_has_less_changes_nobody_who_has_more(test: Test) {
-        let key = test.key(SALES).await;
-        let boss = test.agent("Boss").await;
-        update(&test, &test.admin, &boss, json!({ "profile": "ADMIN" })).await.data("/updateAgent");
-        let demoted = update(&test, &key, &boss, json!({ "profile": "CALENDAR_AGENT" })).await;
-        assert_eq!(demoted.code(), "FORBIDDEN");
-        let moved = update(&test, &key, &boss, json!({ "email": "mine@agents.example" })).await;
-        assert_eq!(moved.code(), "FORBIDDEN");
-        assert_eq!(update(&test, &key, &boss, json!({ "active": false })).await.code(), "FORBIDDEN");
-    }
-}
-
-on_both! {
     async fn a_deactivated_agent_is_out_of_everything(test: Test) {
         let agent = test.bookable_agent("Grace").await;
         let (booking, _) = test.booked(&agent, "2027-01-05T09:00:00Z", "ada@visitors.example").await;
