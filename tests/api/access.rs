@@ -84,14 +84,19 @@ on_both! {
             let parts = callers.iter().map(|c| c.name.split([' ', '_']).nth(part).unwrap_or(""));
             table.push_str(&row("#", parts));
         }
-        let mut world = World { starts: VecDeque::new(), counter: 0 };
+        let mut world = World { starts: VecDeque::new(), counter: 0, streams: Vec::new() };
         for (root, field) in root_fields(&test).await {
             let operation = OPERATIONS.iter().find(|(name, _)| *name == field);
             let (_, operation) = operation.unwrap_or_else(|| panic!("{field} has no operation here"));
             let mut outcomes = Vec::new();
             for caller in &callers {
                 let variables = world.prepare(&test, &field, caller).await;
-                outcomes.push(outcome(&test, &root, &field, operation, caller, variables).await);
+                let body = if root == "Subscription" {
+                    world.hear(&test, &field, operation, caller, variables).await
+                } else {
+                    test.send(&caller.bearer, operation, variables).await.body
+                };
+                outcomes.push(named(&body, &field));
             }
             table.push_str(&row(&format!("{root}.{field}"), outcomes.iter().map(String::as_str)));
         }
@@ -184,6 +189,8 @@ fn row<'a>(field: &str, cells: impl Iterator<Item = &'a str>) -> String {
 struct World {
     starts: VecDeque<String>,
     counter: u32,
+    /// Kept open, since a stream that goes would hide that another came.
+    streams: Vec<Events>,
 }
 
 impl World {
@@ -230,6 +237,23 @@ impl World {
         variables
     }
 
+    /// What a subscription tells first, once something happened that is to be told.
+    async fn hear(
+        &mut self,
+        test: &Test,
+        field: &str,
+        operation: &str,
+        caller: &Caller,
+        variables: Value,
+    ) -> Value {
+        let mut events = Events::open(test, &caller.bearer, operation, variables.clone()).await;
+        let change = if field == "agentChanged" { "updateAgent" } else { "bookMeeting" };
+        test.admin(self::operation(change), variables).await.data("");
+        let first = events.next().await;
+        self.streams.push(events);
+        first
+    }
+
     /// A booking by somebody else, with all that names it.
     async fn booking(&mut self, test: &Test, agent: &str, variables: &mut Value) {
         variables["start"] = self.start(test, agent).await.into();
@@ -261,27 +285,6 @@ impl World {
 
 fn operation(field: &str) -> &'static str {
     OPERATIONS.iter().find(|(name, _)| *name == field).unwrap().1
-}
-
-async fn outcome(
-    test: &Test,
-    root: &str,
-    field: &str,
-    operation: &str,
-    caller: &Caller,
-    variables: Value,
-) -> String {
-    let body = if root == "Subscription" {
-        let bearer = &caller.bearer;
-        let mut events = Events::open(test, bearer, operation, variables.clone()).await;
-        // Something to tell of, so that OK means that it was told.
-        let change = if field == "agentChanged" { "updateAgent" } else { "bookMeeting" };
-        test.admin(self::operation(change), variables).await.data("");
-        events.next().await
-    } else {
-        test.send(&caller.bearer, operation, variables).await.body
-    };
-    named(&body, field)
 }
 
 fn named(body: &Value, field: &str) -> String {
