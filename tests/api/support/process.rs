@@ -73,9 +73,21 @@ impl Place {
         command
     }
 
-    /// Runs a command to its end.
+    /// Runs a command to its end; one that goes on, as a server does, is killed and fails the test.
+    #[track_caller]
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
+        let mut command = self.command(arguments);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let pid = child.id();
+        let (done, output) = std::sync::mpsc::channel();
+        std::thread::spawn(move || done.send(child.wait_with_output()));
+        match output.recv_timeout(PATIENCE) {
+            Ok(output) => output.unwrap(),
+            Err(_) => {
+                signal("KILL", pid);
+                panic!("{arguments:?} did not end in {PATIENCE:?}");
+            }
+        }
     }
 
     /// What a command prints that must succeed.
@@ -196,9 +208,7 @@ impl Process {
 
     /// SIGTERM, without waiting for its end.
     pub(crate) fn terminate(&self) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().unwrap();
-        assert!(sent.success());
+        signal("TERM", self.child.id());
     }
 
     /// Waits for its end and says how it ended.
@@ -240,6 +250,11 @@ impl Process {
         let status = response.status().as_u16();
         Answer { status, body: response.json().await.unwrap() }
     }
+}
+
+fn signal(name: &str, pid: u32) {
+    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().unwrap();
+    assert!(sent.success());
 }
 
 impl Drop for Process {
