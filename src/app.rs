@@ -14,9 +14,11 @@ use crate::config::Config;
 use crate::ids::IdSource;
 use crate::mail::Mailer;
 use crate::secrets::Secrets;
-use crate::service::candidates::SharedReads;
 use crate::service::changes::Changes;
 use crate::service::schedule::ScheduleCache;
+use crate::service::shared_reads::SharedReads;
+use crate::store::agent::Candidate;
+use crate::store::credential::api_key;
 
 /// What a process holds. Cheap to share behind an [`Arc`].
 pub struct App {
@@ -37,7 +39,9 @@ pub struct App {
     /// What agents' schedules were when last read.
     pub schedules: ScheduleCache,
     /// Reads of who could take a meeting, shared by requests.
-    pub candidates: SharedReads,
+    pub candidates: SharedReads<Option<Uuid>, Candidate>,
+    /// Reads of API keys by their hash, shared by requests.
+    pub api_keys: SharedReads<Vec<u8>, api_key::Model>,
     /// Who listens to changes.
     pub changes: Changes,
     /// Tells this process's worker that there is something to deliver.
@@ -79,6 +83,7 @@ impl App {
             config: parts.config,
             schedules: ScheduleCache::default(),
             candidates: SharedReads::default(),
+            api_keys: SharedReads::default(),
             changes: Changes::default(),
             wake: Notify::new(),
         }

@@ -26,6 +26,10 @@ pub async fn follow(app: Arc<App>, shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
+        if app.changes.listeners() == 0 {
+            told = Told { since: app.now(), rows: HashSet::new() };
+            continue;
+        }
         if let Err(error) = told.look(&app).await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "the outbox can't be read for news");

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set};
+use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::{Error, Result};
@@ -276,12 +277,7 @@ pub async fn identify(app: &App, bearer: Option<&str>) -> Result<Known> {
     if token.starts_with("fda_") {
         return agent_of_token(app, hash).await?.ok_or(refused);
     }
-    let key = api_key::Entity::find()
-        .filter(api_key::Column::KeyHash.eq(hash))
-        .filter(api_key::Column::RevokedAt.is_null())
-        .one(&app.db)
-        .await?;
-    let Some(key) = key else { return Err(refused) };
+    let Some(key) = key_in_force(app, hash).await? else { return Err(refused) };
     let profile = profile(&key.profile)?;
     let caller = Caller::Key { id: key.id, name: key.name, profile };
     Ok(Known { caller, expires_at: None })
@@ -313,6 +309,20 @@ pub async fn still_holds(app: &App, caller: &Caller) -> Result<()> {
 /// Reads a profile from the database.
 pub(crate) fn profile(text: &str) -> Result<Profile> {
     Profile::parse(text).ok_or_else(|| Error::internal(anyhow::anyhow!("no profile {text}")))
+}
+
+/// The API key with this hash, unless it was revoked.
+async fn key_in_force(app: &App, hash: Vec<u8>) -> Result<Option<api_key::Model>> {
+    let db = app.db.clone();
+    let read = move |hashes: Vec<Vec<u8>>| {
+        let select = api_key::Entity::find()
+            .filter(api_key::Column::KeyHash.is_in(hashes))
+            .filter(api_key::Column::RevokedAt.is_null());
+        let db = db.clone();
+        async move { select.all(&db).await }
+    };
+    let rows = app.api_keys.rows(hash.clone(), read).await?;
+    Ok(rows.iter().find(|key| bool::from(key.key_hash.ct_eq(&hash))).cloned())
 }
 
 /// The agent behind a token that has not expired.

@@ -11,7 +11,7 @@ use super::schedule::{self, AgentSchedule};
 use super::{Error, Result, calendar};
 use crate::app::App;
 use crate::scheduling;
-use crate::store::agent::Candidate;
+use crate::store::{self, agent::Candidate};
 
 /// Most days that one request may ask for, counted from the first to the last.
 pub const MOST_DAYS: i64 = 62;
@@ -104,7 +104,7 @@ pub(crate) async fn bookable(app: &App, route: Route) -> Result<Vec<Bookable>> {
         Route::Queue => None,
         Route::Agent(id) => Some(id),
     };
-    let candidates = app.candidates.candidates(&app.db, only).await?;
+    let candidates = candidates(app, only).await?;
     if let (Some(id), true) = (only, candidates.is_empty()) {
         super::agent::get(app, id).await?;
     }
@@ -120,6 +120,21 @@ pub(crate) async fn bookable(app: &App, route: Route) -> Result<Vec<Bookable>> {
         }
     }
     Ok(bookable)
+}
+
+/// Active agents that have a calendar: all of them, or only `agent`.
+async fn candidates(app: &App, agent: Option<Uuid>) -> Result<Vec<Candidate>> {
+    let db = app.db.clone();
+    let read = move |asked: Vec<Option<Uuid>>| {
+        let db = db.clone();
+        async move {
+            let asked: Option<Vec<Uuid>> = asked.into_iter().collect();
+            store::agent::candidates(&db, asked.as_deref()).await
+        }
+    };
+    let rows = app.candidates.rows(agent, read).await?;
+    let is_asked = |row: &&Candidate| agent.is_none_or(|agent| agent == row.id);
+    Ok(rows.iter().filter(is_asked).cloned().collect())
 }
 
 /// Whether an agent with this schedule can be met on this route: the queue is for those with a weekly

@@ -96,6 +96,12 @@ pub async fn book(app: &App, caller: &Caller, request: BookMeeting) -> Result<Bo
             Error::Conflict("the request with this idempotency key did not end".to_owned())
         }),
         Outcome::Taken => {
+            // The time may have been taken by this very request, sent a moment before.
+            if let Some(key) = &request.key
+                && let Some(before) = replay(app, key).await?
+            {
+                return Ok(before);
+            }
             let (route, start) = (request.route, request.starts_at);
             let alternatives = slots::alternatives(app, route, start, request.ends_at).await?;
             Ok(Booked::Unavailable { message: TAKEN.to_owned(), alternatives })
