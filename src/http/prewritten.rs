@@ -37,6 +37,11 @@ impl Prewritten {
 pub(crate) struct Parts(Vec<Box<RawValue>>);
 
 impl Parts {
+    /// Bytes of all parts.
+    pub(crate) fn size(&self) -> usize {
+        self.0.iter().map(|part| part.get().len()).sum()
+    }
+
     /// `value`, with each mark replaced by what it stands for.
     pub(crate) fn fill<'a>(&'a self, value: &'a Value) -> Filled<'a> {
         Filled { value, parts: self }

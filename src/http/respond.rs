@@ -73,7 +73,12 @@ impl Serialize for Reply {
 
 /// Writes an answer, a batch of answers, or a message that holds one, as JSON.
 pub(crate) fn encode<T: Serialize>(answer: &T) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(512);
+    encode_some(answer, 0)
+}
+
+/// The same, with room for the parts that resolvers wrote.
+fn encode_some<T: Serialize>(answer: &T, parts: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(512 + parts);
     // Writing to memory can't fail, and GraphQL values have no keys that JSON lacks.
     if let Err(error) = serde_json::to_writer(&mut bytes, answer) {
         tracing::error!(%error, "an answer could not be written");
@@ -90,7 +95,7 @@ pub(crate) fn single(mut reply: Reply, media: Media) -> Response<Body> {
         _ => StatusCode::OK,
     };
     let headers = std::mem::take(&mut reply.response.http_headers);
-    let mut response = json(status, media, encode(&reply));
+    let mut response = json(status, media, encode_some(&reply, reply.parts.size()));
     response.headers_mut().extend(headers);
     response
 }
