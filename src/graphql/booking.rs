@@ -266,6 +266,7 @@ pub struct BookMeetingInput {
 
 /// What came of a request for a time.
 #[derive(Union)]
+#[expect(clippy::large_enum_variant, reason = "one a request, never kept in a list")]
 pub enum BookMeetingResult {
     /// It is booked.
     Booked(MeetingBooked),

@@ -18,6 +18,7 @@ use crate::store;
 
 /// Anything that has a global ID.
 #[derive(Clone, Debug, Interface)]
+#[expect(clippy::large_enum_variant, reason = "one a request, never kept in a list")]
 #[graphql(field(name = "id", ty = "ID", desc = "Names it everywhere."))]
 pub enum Node {
     /// An agent.
