@@ -1,8 +1,8 @@
 //! The worker: delivers what bookings caused.
 //!
-//! A row of the outbox is claimed under a lease ([`worker`]), tried by the file of its kind, and
+//! A row of the outbox is claimed under a lease (`worker`), tried by the file of its kind, and
 //! what came of it is written in one transaction together with what the booking shows of it
-//! ([`settle`]). A process that dies in between leaves the lease to run out, and another tries
+//! (`settle`). A process that dies in between leaves the lease to run out, and another tries
 //! again: every delivery can be repeated without the receiver seeing two.
 
 mod agent_mail;
