@@ -67,6 +67,8 @@ impl<K: Send + 'static, R: Send + Sync + 'static> SharedReads<K, R> {
         F: Future<Output = std::result::Result<Vec<R>, DbErr>> + Send + 'static,
     {
         let _cleared = ClearOnPanic(&self);
+        // On a busy server, requests that are about to ask come first, and share this read.
+        tokio::task::yield_now().await;
         while let Some(waiting) = self.take_waiting() {
             let (keys, senders): (Vec<K>, Vec<_>) = waiting.into_iter().unzip();
             let rows = read(keys).await.map(Arc::new).map_err(Arc::new);
@@ -74,6 +76,7 @@ impl<K: Send + 'static, R: Send + Sync + 'static> SharedReads<K, R> {
                 // An error says that the request was given up meanwhile.
                 let _ = sender.send(rows.clone());
             }
+            tokio::task::yield_now().await;
         }
     }
 
