@@ -11,6 +11,7 @@ pub mod delivery;
 mod error;
 pub mod invite;
 pub mod live_chat;
+mod permission;
 pub mod schedule;
 pub mod shared_reads;
 pub mod slots;

@@ -19,6 +19,7 @@ mod mails;
 mod migrations;
 mod pages;
 mod paging;
+mod privacy;
 mod races;
 mod schema;
 mod smtp;
