@@ -29,8 +29,8 @@ struct DemoAgent {
     blocks: &'static [(&'static str, &'static str)],
     days: &'static [Weekday],
     buffer_minutes: i64,
-    subject: &'static str,
-    body: &'static str,
+    /// Its own subject and body; none: the default template, in each visitor's language.
+    template: Option<(&'static str, &'static str)>,
 }
 
 const ENGLISH: &str = "\
@@ -44,17 +44,6 @@ Just answer this message if there is anything you would like me to prepare.
 {{agent.name}}
 ";
 
-const FRENCH: &str = "\
-Bonjour {{default person.firstName \"et bienvenue\"}},
-
-Merci de votre intérêt. Nous nous parlerons le **{{meeting.date}}** à {{meeting.startTime}}
-({{meeting.timeZone}}).
-
-Répondez simplement à ce message si vous souhaitez que je prépare quelque chose.
-
-{{agent.name}}
-";
-
 static AGENTS: [DemoAgent; 3] = [
     DemoAgent {
         name: "Camille Laurent",
@@ -64,8 +53,7 @@ static AGENTS: [DemoAgent; 3] = [
         blocks: &[("09:00", "12:00"), ("14:00", "18:00")],
         days: &[Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri],
         buffer_minutes: 0,
-        subject: "Votre rendez-vous avec {{agent.name}}",
-        body: FRENCH,
+        template: None,
     },
     DemoAgent {
         name: "Sam Rivera",
@@ -75,8 +63,7 @@ static AGENTS: [DemoAgent; 3] = [
         blocks: &[("09:00", "17:00")],
         days: &[Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri],
         buffer_minutes: 15,
-        subject: "Our call on {{meeting.date}}",
-        body: ENGLISH,
+        template: Some(("Our call on {{meeting.date}}", ENGLISH)),
     },
     DemoAgent {
         name: "Aiko Tanaka",
@@ -86,8 +73,7 @@ static AGENTS: [DemoAgent; 3] = [
         blocks: &[("10:00", "13:00"), ("15:00", "19:00")],
         days: &[Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Sat],
         buffer_minutes: 10,
-        subject: "{{agent.name}} and you, {{meeting.date}}",
-        body: ENGLISH,
+        template: Some(("{{agent.name}} and you, {{meeting.date}}", ENGLISH)),
     },
 ];
 
@@ -148,12 +134,14 @@ async fn make(app: &App, caller: &Caller, demo: &DemoAgent) -> anyhow::Result<()
     };
     agent::set_meeting_availability(app, id, availability).await?;
     calendar::connect(app, id, calendar_provider_builtin::ID, BTreeMap::new()).await?;
-    let template = TemplateUpdate {
-        subject: Some(demo.subject.to_owned()),
-        body: Some(demo.body.to_owned()),
-        include_conference_link: None,
-    };
-    invite::set_template(app, id, template).await?;
+    if let Some((subject, body)) = demo.template {
+        let template = TemplateUpdate {
+            subject: Some(subject.to_owned()),
+            body: Some(body.to_owned()),
+            include_conference_link: None,
+        };
+        invite::set_template(app, id, template).await?;
+    }
     Ok(())
 }
 
@@ -177,7 +165,8 @@ async fn greeting(app: &App, key: Option<&str>) -> anyhow::Result<String> {
     let url = format!("http://{}/graphql", reachable(app.config.listen));
     let key = match key {
         Some(key) => format!("{key}\n            (may do everything, and is shown this once)"),
-        None => "as before: this database holds the demo already".to_owned(),
+        None => "as before; where it is lost: frontdesk api-key create --name demo --profile ADMIN"
+            .to_owned(),
     };
     let mails = match app.config.mail_url.expose_secret().trim().strip_prefix("file:") {
         Some(directory) => format!("written to {directory}/ as .eml files"),

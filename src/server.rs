@@ -19,10 +19,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Parts};
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, problem};
 use crate::http::{self, Http, HttpConfig, RateLimit, Shutdown};
 use crate::ids::RandomIds;
 use crate::mail::Mailer;
+use crate::secrets::Secrets;
 use crate::store::builtin_calendar::BuiltinCalendar;
 use crate::{graphql, jobs, store};
 
@@ -60,6 +61,7 @@ pub async fn open(config: Config, migrations: Migrations) -> anyhow::Result<App>
             }
         }
     }
+    require_same_key(&db, &secrets).await?;
     Ok(App::new(Parts {
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
@@ -69,6 +71,17 @@ pub async fn open(config: Config, migrations: Migrations) -> anyhow::Result<App>
         config,
         db,
     }))
+}
+
+/// Refuses a key that is not the one this database was made with: under another, no key, token or
+/// manage link of it works, and no calendar's credentials open.
+async fn require_same_key(db: &DatabaseConnection, secrets: &Secrets) -> anyhow::Result<()> {
+    let hash = secrets.hash("the secret key of this database");
+    let noted = store::credential::note_secret_key(db, hash.clone()).await?;
+    if noted == hash {
+        return Ok(());
+    }
+    Err(problem("secret_key", "another", "must be the key that this database was made with").into())
 }
 
 /// Opens the database alone.

@@ -25,7 +25,8 @@ impl MigrationTrait for Migration {
 }
 
 /// In the order in which they are made: a table stands after those it refers to.
-const TABLE_NAMES: [&str; 13] = [
+const TABLE_NAMES: [&str; 14] = [
+    "secret_keys",
     "agents",
     "calendar_connections",
     "calendar_feeds",
@@ -42,6 +43,11 @@ const TABLE_NAMES: [&str; 13] = [
 ];
 
 const TABLES: &str = "\
+CREATE TABLE secret_keys (
+    id integer NOT NULL PRIMARY KEY CHECK (id = 1),
+    key_hash {bytes} NOT NULL
+)
+--
 CREATE TABLE agents (
     id {uuid} NOT NULL PRIMARY KEY,
     name text NOT NULL,

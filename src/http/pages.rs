@@ -9,7 +9,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 
 /// Nothing from anywhere else, nothing inline, and no frame around it in which a click could be
@@ -33,7 +33,9 @@ const FILES: [(&str, &str, &str); 5] = [
 
 /// `GET /manage` and what it loads, to be merged into the router.
 pub fn pages() -> Router {
-    let router = Router::new().route("/manage", get(manage));
+    // Who types the server's address alone is shown what can be asked there.
+    let home = get(async || Redirect::to("/graphql"));
+    let router = Router::new().route("/", home).route("/manage", get(manage));
     FILES.into_iter().fold(router, |router, (path, kind, text)| {
         // Asked for anew each time: a page and scripts of different releases may not fit together.
         router.route(path, get(async move || file(kind, "no-cache", text)))

@@ -1,5 +1,26 @@
 //! API keys and agents' tokens, kept as keyed hashes.
 
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::statement;
+
+/// The hash of the secret key that this database is used with: `hash`, if none was noted before.
+///
+/// # Errors
+/// The database's own.
+pub async fn note_secret_key<C: ConnectionTrait>(db: &C, hash: Vec<u8>) -> Result<Vec<u8>, DbErr> {
+    // Read first: every start but the first has nothing to write.
+    let backend = db.get_database_backend();
+    let read = statement(backend, "SELECT key_hash FROM secret_keys", []);
+    if let Some(row) = db.query_one_raw(read.clone()).await? {
+        return row.try_get_by_index(0);
+    }
+    let sql = "INSERT INTO secret_keys (id, key_hash) VALUES (1, ?) ON CONFLICT (id) DO NOTHING";
+    super::run_raw(db, sql, [hash.into()]).await?;
+    let row = db.query_one_raw(read).await?;
+    row.ok_or_else(|| DbErr::RecordNotFound("secret_keys".to_owned()))?.try_get_by_index(0)
+}
+
 /// Keys of programs.
 pub mod api_key {
     use chrono::{DateTime, Utc};

@@ -282,6 +282,21 @@ async fn postgres_without_a_secret_key_is_refused() {
 }
 
 #[tokio::test]
+async fn another_secret_key_than_the_databases_is_refused() {
+    for database in [Database::Sqlite, Database::Postgres] {
+        let mut place = Place::new(database).await;
+        place.set("SECRET_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+        assert!(place.run(&["migrate"]).status.success());
+        assert!(place.run(&["migrate"]).status.success(), "the same key is taken again");
+        place.set("SECRET_KEY", "HwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+        let words = ["FRONTDESK_SECRET_KEY", "another", "this database was made with"];
+        for command in [&["serve"][..], &["worker"], &["api-key", "list"]] {
+            check_refusal(&place.run(command), &words, command[0]);
+        }
+    }
+}
+
+#[tokio::test]
 async fn servers_that_start_at_once_on_a_new_database_all_come_up() {
     for database in [Database::Sqlite, Database::Postgres] {
         let place = Place::new(database).await;
