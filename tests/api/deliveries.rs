@@ -17,27 +17,6 @@ const VISITOR: &str = "ada@visitors.example";
 const TUESDAY_AT_10: &str = "2027-01-05T10:00:00Z";
 const LINK: &str = "https://meet.google.example/abc";
 
-/// Writes a test for each database, with an agent whose calendar is in another system.
-macro_rules! with_remote_calendar {
-    ($(async fn $name:ident($office:ident: Office) $body:block)*) => {
-        $(mod $name {
-            use super::*;
-
-            async fn body($office: Office) $body
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn sqlite() {
-                body(Office::open(Database::Sqlite).await).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn postgres() {
-                body(Office::open(Database::Postgres).await).await;
-            }
-        })*
-    };
-}
-
 /// A server with one agent, whose calendar is in another system and makes conference links.
 struct Office {
     test: Test,
@@ -46,7 +25,7 @@ struct Office {
 }
 
 impl Office {
-    async fn open(database: Database) -> Self {
+    async fn start(database: Database) -> Self {
         let calendar = RemoteCalendar::new();
         let provider = Arc::clone(&calendar);
         let test = Test::start_with(database, |setup| {
@@ -123,7 +102,7 @@ impl Office {
     }
 }
 
-with_remote_calendar! {
+on_both! {
     async fn the_link_is_in_the_confirmation(office: Office) {
         office.want_links().await;
         let id = office.book(TUESDAY_AT_10).await;

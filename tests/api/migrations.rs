@@ -4,6 +4,7 @@ use frontdesk::store;
 use frontdesk_migrations::{Migrator, MigratorTrait};
 
 use crate::on_both;
+use crate::support::Test;
 
 on_both! {
     async fn migrations_run_down_and_up_again(test: Test) {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::on_both;
 use crate::subscriptions::Events;
+use crate::support::Test;
 
 on_both! {
     async fn failed_deliveries_show_bookings_only_to_who_may_see_them(test: Test) {

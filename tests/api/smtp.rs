@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use frontdesk::mail::Mailer;
 use serde_json::{Value, json};
 
+use crate::on_both;
 use crate::support::smtp::{SmtpServer, Taken};
 use crate::support::{Database, Test};
 
@@ -13,27 +14,6 @@ const VISITOR: &str = "ada@visitors.example";
 const AGENT: &str = "grace@agents.example";
 /// How long a mail may take here: long for a server that answers, short for a test that waits.
 const DEADLINE: Duration = Duration::from_secs(2);
-
-/// Writes a test for each database.
-macro_rules! with_mail_server {
-    ($(async fn $name:ident($office:ident: Office) $body:block)*) => {
-        $(mod $name {
-            use super::*;
-
-            async fn body($office: Office) $body
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn sqlite() {
-                body(Office::open(Database::Sqlite).await).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn postgres() {
-                body(Office::open(Database::Postgres).await).await;
-            }
-        })*
-    };
-}
 
 /// A server with one agent, and the mail server it sends through.
 struct Office {
@@ -43,7 +23,7 @@ struct Office {
 }
 
 impl Office {
-    async fn open(database: Database) -> Self {
+    async fn start(database: Database) -> Self {
         let smtp = SmtpServer::start();
         let mailer = Mailer::from_url(&smtp.url()).unwrap().with_deadline(DEADLINE);
         let test = Test::start_with(database, |setup| setup.mailer = Some(mailer)).await;
@@ -90,7 +70,7 @@ impl Office {
     }
 }
 
-with_mail_server! {
+on_both! {
     async fn a_recipient_refused_for_now_is_tried_again(office: Office) {
         office.overcome("rcpt-451", "451").await;
     }

@@ -26,25 +26,25 @@ use frontdesk::{graphql, jobs};
 pub(crate) use database::Database;
 pub(crate) use requests::{Answer, BOOK};
 
-/// Writes a test for each database.
+/// Writes a test for each database, given what `start`s on it: a [`Test`], or one with more around it.
 #[macro_export]
 macro_rules! on_both {
-    ($($(#[$meta:meta])* async fn $name:ident($test:ident: Test) $body:block)*) => {
+    ($($(#[$meta:meta])* async fn $name:ident($test:ident: $kind:ident) $body:block)*) => {
         $(mod $name {
             use super::*;
 
-            async fn body($test: $crate::support::Test) $body
+            async fn body($test: $kind) $body
 
             $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
-                body($crate::support::Test::start($crate::support::Database::Sqlite).await).await;
+                body($kind::start($crate::support::Database::Sqlite).await).await;
             }
 
             $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
-                body($crate::support::Test::start($crate::support::Database::Postgres).await).await;
+                body($kind::start($crate::support::Database::Postgres).await).await;
             }
         })*
     };
