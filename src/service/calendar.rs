@@ -128,7 +128,7 @@ pub async fn connect(
         calendar_ref: Set(account.calendar_ref),
         status: Set(CONNECTED.to_owned()),
         problem: Set(None),
-        granted_scopes: Set(JsonOf(account.granted_scopes)),
+        granted_scopes: Set(JsonOf(Vec::new())),
         credentials: Set(app.secrets.seal(secret, id, &app.ids.secret())),
         connected_at: Set(now),
         last_synced_at: Set(is_local(provider.as_ref()).then_some(now)),

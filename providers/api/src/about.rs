@@ -32,6 +32,9 @@ pub struct About {
     pub capabilities: Capabilities,
     /// Whether it holds all that it needs, e.g. an OAuth client. No agent can connect until then.
     pub configured: bool,
+    /// The requests that its documentation allows this server in a minute, over all connections;
+    /// none where nothing is said. Reading ahead of time keeps well below; bookings are not held up.
+    pub requests_per_minute: Option<u32>,
 }
 
 impl About {
@@ -51,6 +54,7 @@ impl About {
             credential_fields: Vec::new(),
             capabilities: Capabilities::default(),
             configured: true,
+            requests_per_minute: None,
         }
     }
 }
@@ -76,12 +80,30 @@ pub struct Permission {
     pub scope: String,
     /// The same in the plain words of the provider's consent page.
     pub description: String,
+    /// Whether connecting fails where it was not granted.
+    pub required: bool,
+    /// Other spellings by which the provider may tell that it was granted. Case never matters.
+    pub aliases: Vec<String>,
 }
 
 impl Permission {
-    /// A scope and what it means in plain words.
+    /// A scope and what it means in plain words; connecting fails without it.
     pub fn new(scope: impl Into<String>, description: impl Into<String>) -> Self {
-        Self { scope: scope.into(), description: description.into() }
+        let (scope, description) = (scope.into(), description.into());
+        Self { scope, description, required: true, aliases: Vec::new() }
+    }
+
+    /// The same where connecting works without it.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.required = false;
+        self
+    }
+
+    /// Whether it is among the scopes that were granted.
+    pub fn is_granted(&self, granted: &[String]) -> bool {
+        let mut spellings = std::iter::once(&self.scope).chain(&self.aliases);
+        spellings.any(|one| granted.iter().any(|scope| scope.eq_ignore_ascii_case(one)))
     }
 }
 
@@ -119,7 +141,8 @@ impl CredentialField {
     }
 }
 
-/// What the server can ask of a provider. By default: all of it, over the network.
+/// What the server can ask of a provider. By default: writing and following changes, over the
+/// network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
@@ -129,13 +152,26 @@ pub struct Capabilities {
     /// Whether changes can be followed with a cursor. Where not, `changes` answers
     /// [`ProviderError::Unsupported`](crate::ProviderError::Unsupported), and busy time is polled.
     pub changes: bool,
+    /// Whether the account's calendars can be listed, so that the agent picks which of them count.
+    /// Where not, `calendars` answers
+    /// [`ProviderError::Unsupported`](crate::ProviderError::Unsupported).
+    pub calendars: bool,
+    /// Whether the provider calls the server when something changed. Where not, `watch` answers
+    /// [`ProviderError::Unsupported`](crate::ProviderError::Unsupported).
+    pub push: bool,
     /// Where the events live.
     pub residence: Residence,
 }
 
 impl Default for Capabilities {
     fn default() -> Self {
-        Self { writes: true, changes: true, residence: Residence::Remote }
+        Self {
+            writes: true,
+            changes: true,
+            calendars: false,
+            push: false,
+            residence: Residence::Remote,
+        }
     }
 }
 

@@ -43,19 +43,28 @@ impl Changes {
 pub enum Change {
     /// The event is new or differs, and now stands so.
     Present(EventSnapshot),
-    /// The event is no longer there.
+    /// The event is no longer there; where it is a recurring one, no occurrence of it.
     Gone {
-        /// What [`EventSnapshot::event_ref`] was.
+        /// What [`EventSnapshot::event_ref`] was, or [`EventSnapshot::series_ref`].
         event_ref: String,
+    },
+    /// A recurring event is new or differs, and its occurrences are now exactly these.
+    Series {
+        /// What each occurrence's [`EventSnapshot::series_ref`] is.
+        series_ref: String,
+        /// Those that overlap the window.
+        occurrences: Vec<EventSnapshot>,
     },
 }
 
 impl Change {
-    /// The event that changed: what [`EventSnapshot::event_ref`] is or was.
+    /// The event that changed: what [`EventSnapshot::event_ref`] or
+    /// [`EventSnapshot::series_ref`] is or was.
     pub fn event_ref(&self) -> &str {
         match self {
             Self::Present(event) => &event.event_ref,
             Self::Gone { event_ref } => event_ref,
+            Self::Series { series_ref, .. } => series_ref,
         }
     }
 }

@@ -51,10 +51,13 @@ pub struct EventDraft {
     /// Whether a conference link of the provider's kind is wanted. A provider that has none
     /// leaves it out.
     pub conference_wanted: bool,
+    /// What [`EventReceipt::event_ref`] was when it was written before, where that is known: a
+    /// provider need not search then. It may have been deleted or replaced since.
+    pub event_ref: Option<String>,
 }
 
 impl EventDraft {
-    /// A first revision with no description, location, attendees or conference.
+    /// A first revision with no description, location, attendees, conference or reference.
     pub fn new(
         uid: impl Into<String>,
         range: TimeRange,
@@ -73,6 +76,7 @@ impl EventDraft {
             organizer,
             attendees: Vec::new(),
             conference_wanted: false,
+            event_ref: None,
         }
     }
 }
@@ -104,6 +108,9 @@ pub struct EventReceipt {
     pub url: Option<Url>,
     /// The conference link, where one was wanted and could be made.
     pub conference_url: Option<Url>,
+    /// Whether a link is still being made: the server writes the event again a little later, and
+    /// finds it then.
+    pub conference_pending: bool,
     /// An opaque mark that differs after every change, e.g. an ETag (RFC 9110, section 8.8.3).
     pub version: Option<String>,
 }
@@ -111,7 +118,13 @@ pub struct EventReceipt {
 impl EventReceipt {
     /// A receipt of which only the reference is known.
     pub fn new(event_ref: impl Into<String>) -> Self {
-        Self { event_ref: event_ref.into(), url: None, conference_url: None, version: None }
+        Self {
+            event_ref: event_ref.into(),
+            url: None,
+            conference_url: None,
+            conference_pending: false,
+            version: None,
+        }
     }
 }
 
@@ -140,6 +153,9 @@ pub struct EventSnapshot {
     /// The provider's own reference. Occurrences of one recurring event share a UID; this tells
     /// them apart.
     pub event_ref: String,
+    /// For an occurrence of a recurring event, what names that event to
+    /// [`Change`](crate::Change).
+    pub series_ref: Option<String>,
     /// The UID, where the provider tells it.
     pub uid: Option<String>,
     /// When.
@@ -154,10 +170,11 @@ pub struct EventSnapshot {
 }
 
 impl EventSnapshot {
-    /// A busy event of which no UID, title or version is known.
+    /// A busy single event of which no UID, title or version is known.
     pub fn new(event_ref: impl Into<String>, range: TimeRange) -> Self {
         Self {
             event_ref: event_ref.into(),
+            series_ref: None,
             uid: None,
             range,
             busy: true,

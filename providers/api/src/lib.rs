@@ -69,21 +69,27 @@
 //! ```
 
 mod about;
+mod calendars;
 mod changes;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod connection;
 mod error;
 mod event;
+mod oauth2;
 mod provider;
+mod push;
 mod time_range;
 
 pub use about::{
     About, Capabilities, ConferenceKind, ConnectMethod, CredentialField, Permission, Residence,
 };
+pub use calendars::CalendarInfo;
 pub use changes::{Change, Changes, Cursor};
 pub use connection::{ConnectRequest, ConnectedAccount, Connection};
 pub use error::{ErrorClass, ProviderError, Source};
 pub use event::{BusyInterval, EventDraft, EventHandle, EventReceipt, EventSnapshot, Participant};
+pub use oauth2::OAuth2;
 pub use provider::CalendarProvider;
+pub use push::{Push, Pushed, Watch, WatchRequest};
 pub use time_range::{EmptyRange, TimeRange};

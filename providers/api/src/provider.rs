@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 
 use crate::{
-    About, BusyInterval, Changes, ConnectRequest, ConnectedAccount, Connection, Cursor, EventDraft,
-    EventHandle, EventReceipt, EventSnapshot, ProviderError, TimeRange,
+    About, BusyInterval, CalendarInfo, Changes, ConnectRequest, ConnectedAccount, Connection,
+    Cursor, EventDraft, EventHandle, EventReceipt, EventSnapshot, OAuth2, ProviderError, Push,
+    Pushed, TimeRange, Watch, WatchRequest,
 };
 
 /// A kind of calendar that agents can connect.
@@ -22,15 +23,34 @@ pub trait CalendarProvider: Send + Sync + 'static {
     /// What it is and what it can do.
     fn about(&self) -> &About;
 
+    /// For [`ConnectMethod::OAuth2`](crate::ConnectMethod::OAuth2): the client with which the server
+    /// sends agents through the consent page. None where it is not configured.
+    fn oauth2(&self) -> Option<&OAuth2> {
+        None
+    }
+
     /// Tries what the agent gave, and answers what the server is to keep.
     ///
     /// # Errors
     /// [`InvalidCredentials`](ProviderError::InvalidCredentials) naming the field at fault.
     async fn connect(&self, request: ConnectRequest) -> Result<ConnectedAccount, ProviderError>;
 
-    /// Every interval that blocks the agent and overlaps `window`, in any order. Intervals may
-    /// overlap, touch, or be merged where their UIDs are not told. Events that block nobody
-    /// (transparent, declined, cancelled) are left out.
+    /// The account's calendars, in any order; at least the one that is connected.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ProviderError::Unsupported) where
+    /// [`Capabilities::calendars`](crate::Capabilities::calendars) is false.
+    async fn calendars(
+        &self,
+        _connection: &Connection,
+    ) -> Result<Vec<CalendarInfo>, ProviderError> {
+        Err(ProviderError::unsupported("listing calendars"))
+    }
+
+    /// Every interval of the connection's calendars that blocks the agent and overlaps `window`, in
+    /// any order. Asked while a visitor waits, so one request to the provider is what it should
+    /// take. Intervals may overlap, touch, or be merged where their UIDs are not told. Events that
+    /// block nobody (transparent, declined, cancelled) are left out.
     async fn free_busy(
         &self,
         connection: &Connection,
@@ -96,5 +116,43 @@ pub trait CalendarProvider: Send + Sync + 'static {
         _window: TimeRange,
     ) -> Result<Changes, ProviderError> {
         Err(ProviderError::unsupported("following changes"))
+    }
+
+    /// Asks the provider to call the server when the connection's calendar changes. Where `before`
+    /// is given, that channel is to be prolonged; a provider that can't, begins a new one and leaves
+    /// the former to the server, which ends it.
+    ///
+    /// The provider may call [`WatchRequest::callback_url`] before this returns.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ProviderError::Unsupported) where
+    /// [`Capabilities::push`](crate::Capabilities::push) is false.
+    async fn watch(
+        &self,
+        _connection: &Connection,
+        _request: &WatchRequest,
+        _before: Option<&Watch>,
+    ) -> Result<Watch, ProviderError> {
+        Err(ProviderError::unsupported("telling of changes"))
+    }
+
+    /// Ends a channel. That it has ended already is a success.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ProviderError::Unsupported) where
+    /// [`Capabilities::push`](crate::Capabilities::push) is false.
+    async fn unwatch(&self, _connection: &Connection, _watch: &Watch) -> Result<(), ProviderError> {
+        Err(ProviderError::unsupported("telling of changes"))
+    }
+
+    /// What a call on a channel means. It looks at nothing but the call.
+    ///
+    /// # Errors
+    /// [`Unauthorized`](ProviderError::Unauthorized) for a call that does not say the channel's
+    /// secret; [`Permanent`](ProviderError::Permanent) for one that can't be read;
+    /// [`Unsupported`](ProviderError::Unsupported) where
+    /// [`Capabilities::push`](crate::Capabilities::push) is false.
+    fn read_push(&self, _push: &Push) -> Result<Pushed, ProviderError> {
+        Err(ProviderError::unsupported("telling of changes"))
     }
 }

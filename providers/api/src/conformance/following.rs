@@ -38,11 +38,22 @@ impl Mirror {
                     self.events.insert(event.event_ref.clone(), event);
                 }
                 Change::Gone { event_ref } => {
+                    self.forget_series(&event_ref);
                     self.events.remove(&event_ref);
+                }
+                Change::Series { series_ref, occurrences } => {
+                    self.forget_series(&series_ref);
+                    let each =
+                        occurrences.into_iter().map(|event| (event.event_ref.clone(), event));
+                    self.events.extend(each);
                 }
             }
         }
         Ok(events)
+    }
+
+    fn forget_series(&mut self, series_ref: &str) {
+        self.events.retain(|_, event| event.series_ref.as_deref() != Some(series_ref));
     }
 
     /// Fails unless exactly `expected` stands in the day, in any order.
