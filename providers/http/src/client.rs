@@ -17,6 +17,9 @@ use crate::{
     redirect, retry, tls,
 };
 
+/// The longest a call may take, whatever the settings say: a point of time that can be reckoned.
+const MAX_DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// An answer, read to its end.
 pub type Response = http::Response<Bytes>;
 
@@ -104,7 +107,7 @@ impl HttpClient {
     /// - `Permanent`: an address that is not valid or not allowed, a redirect that is not
     ///   followed, an answer that is too large.
     pub async fn send(&self, request: http::Request<Bytes>) -> Result<Response, ProviderError> {
-        let deadline = Instant::now() + self.deadline;
+        let deadline = Instant::now() + self.deadline.min(MAX_DEADLINE);
         let mut hop = Hop::first(request)?;
         for _ in 0..=redirect::LIMIT {
             let mut response = self.visit(&hop, deadline).await?;

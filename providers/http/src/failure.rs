@@ -109,13 +109,13 @@ impl Failure {
 impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Self {
         let error = error.without_url();
-        if has_cause(&error, |it| it.is::<NotPublic>()) {
+        if chain(&error).any(|it| it.is::<NotPublic>()) {
             return Self::not_public();
         }
         let mut failure = if error.is_builder() {
             let refused = ProviderError::permanent("the request is not valid");
             Self { error: refused, health: Health::Unknown, wait: None, retry: Retry::Never }
-        } else if has_cause(&error, is_certificate_error) {
+        } else if chain(&error).any(is_certificate_error) {
             Self { retry: Retry::Never, ..Self::broken("its certificate is not trusted") }
         } else if error.is_timeout() {
             Self::broken("no answer in time")
@@ -134,7 +134,9 @@ impl From<reqwest::Error> for Failure {
 impl Cause {
     /// The messages of `error` and its causes.
     fn of(error: &(dyn Error + 'static)) -> Self {
-        let messages: Vec<_> = chain(error).map(ToString::to_string).collect();
+        let mut messages: Vec<_> = chain(error).map(ToString::to_string).collect();
+        // Some errors only repeat what they wrap.
+        messages.dedup();
         let text = messages.join(": ");
         Self(text.chars().filter(|it| !it.is_control()).take(MAX_CAUSE).collect())
     }
@@ -144,17 +146,10 @@ fn is_certificate_error(error: &(dyn Error + 'static)) -> bool {
     matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
 }
 
-fn has_cause(
-    error: &(dyn Error + 'static),
-    wanted: impl Fn(&(dyn Error + 'static)) -> bool,
-) -> bool {
-    chain(error).any(|it| {
-        // An I/O error passes over what it wraps when asked for its source.
-        let wrapped = it.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        wanted(it) || wrapped.is_some_and(|it| wanted(it))
-    })
-}
-
+/// `error` and its causes. An I/O error passes over what it wraps when asked for its source.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&it| it.source())
+    std::iter::successors(Some(error), |&it| {
+        let wrapped = it.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        wrapped.map_or_else(|| it.source(), |it| Some(it as &(dyn Error + 'static)))
+    })
 }

@@ -12,7 +12,8 @@ use crate::Resolve;
 pub struct Settings {
     /// Sent as `User-Agent` (RFC 9110, section 10.1.5) where a request has none of its own.
     pub user_agent: String,
-    /// How long one call may take, with its redirects, waits, retries and the body; 10 s.
+    /// How long one call may take, with its redirects, waits, retries and the body; 10 s,
+    /// and a day at most.
     pub deadline: Duration,
     /// How long one connection may take to be made, its TLS handshake included; 5 s. Shorter
     /// than the deadline, so that another attempt still fits.
