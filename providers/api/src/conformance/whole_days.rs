@@ -9,6 +9,7 @@ use super::mirror::Mirror;
 use super::{OutsideDays, OutsideSeries};
 
 checks! {
+    "free_busy and changes: whole days";
     a_whole_day_is_busy_from_midnight_to_midnight_there: Nothing,
     a_whole_day_of_23_hours_is_busy_for_23: Nothing,
     a_whole_day_of_25_hours_is_busy_for_25: Nothing,

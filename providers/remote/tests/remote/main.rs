@@ -1,0 +1,13 @@
+//! Both sides of the contract, over HTTP.
+
+#[path = "../../../api/tests/conformance/memory/mod.rs"]
+#[expect(dead_code, reason = "shared with the kit's own tests, which need more of it")]
+mod memory;
+
+mod at_url;
+mod bad_answers;
+mod conforming;
+mod contract;
+mod discovery;
+mod python;
+mod server;
