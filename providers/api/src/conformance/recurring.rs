@@ -214,7 +214,7 @@ fn in_paris(start: &str, rule: &str) -> OutsideSeries {
 }
 
 fn moved(original: &str, start: &str) -> MovedOccurrence {
-    MovedOccurrence { original: local(original), start: local(start) }
+    MovedOccurrence::new(local(original), local(start))
 }
 
 fn local(text: &str) -> NaiveDateTime {

@@ -73,12 +73,6 @@ async fn a_whole_day_is_told(bench: &Bench) -> Result<(), Stop> {
 }
 
 fn days(first: &str, days: u32, zone: Tz) -> OutsideDays {
-    OutsideDays {
-        uid: uid(1),
-        title: "Outside days".into(),
-        first: first.parse().expect("the kit's own dates are well formed"),
-        days,
-        zone,
-        busy: true,
-    }
+    let first = first.parse().expect("the kit's own dates are well formed");
+    OutsideDays::new(uid(1), first, days, zone)
 }

@@ -9,5 +9,6 @@ mod bad_answers;
 mod conforming;
 mod contract;
 mod discovery;
+mod hooks;
 mod python;
 mod server;

@@ -15,6 +15,9 @@ use calendar_provider_remote::{Clock, Remote, Secret, Settings};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::hooks;
+use crate::memory::Memory;
+
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// What stands between the two sides.
@@ -41,6 +44,8 @@ pub(crate) struct Server {
     pub(crate) served: Served,
     pub(crate) between: Mutex<Between>,
     pub(crate) exchanges: Mutex<Vec<Exchange>>,
+    /// What the calls under `/test` disturb, where they are there.
+    hooks: Option<Memory>,
     url: String,
     task: Mutex<Option<JoinHandle<()>>>,
 }
@@ -48,12 +53,21 @@ pub(crate) struct Server {
 impl Server {
     /// Serves until the last test drops it.
     pub(crate) async fn start(provider: Arc<dyn CalendarProvider>) -> Arc<Self> {
+        Self::start_with(provider, None).await
+    }
+
+    /// The same with the calls that are for tests alone.
+    pub(crate) async fn start_with(
+        provider: Arc<dyn CalendarProvider>,
+        hooks: Option<Memory>,
+    ) -> Arc<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/base", listener.local_addr().unwrap());
         let server = Arc::new(Self {
             served: Served::new(provider, Secret::parse(&SECRET.into()).unwrap(), clock()),
             between: Mutex::default(),
             exchanges: Mutex::default(),
+            hooks,
             url,
             task: Mutex::default(),
         });
@@ -109,8 +123,10 @@ async fn answer(State(server): State<std::sync::Weak<Server>>, request: Request)
         }
     }
     let path = parts.uri.path().trim_start_matches("/base").to_owned();
-    let request = Request::from_parts(parts, body.clone());
-    let response = server.served.answer(request).await;
+    let response = match (&server.hooks, path.strip_prefix("/test/")) {
+        (Some(memory), Some(hook)) => hooks::answer(memory, hook, &body).await,
+        _ => server.served.answer(Request::from_parts(parts, body.clone())).await,
+    };
     server.exchanges.lock().unwrap().push(Exchange {
         path,
         sent: body,
