@@ -24,6 +24,15 @@ pub struct Served {
     clock: Clock,
 }
 
+/// A call on a channel's address.
+#[derive(Clone, Debug)]
+pub struct SignedPush {
+    /// The headers, with the signature.
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
 /// What a call came to: a status and, unless it is 204, a body.
 type Answer = Result<(StatusCode, Vec<u8>), ProviderError>;
 
@@ -44,8 +53,7 @@ impl Served {
         }
     }
 
-    /// What a push on a channel is over the wire: headers and body. None where nothing is to be
-    /// told.
+    /// What a push on a channel is over the wire. None where nothing is to be told.
     ///
     /// # Errors
     /// Where the system has no random numbers.
@@ -53,7 +61,7 @@ impl Served {
         &self,
         pushed: &Pushed,
         channel_secret: &SecretString,
-    ) -> Result<Option<(BTreeMap<String, String>, Vec<u8>)>, ProviderError> {
+    ) -> Result<Option<SignedPush>, ProviderError> {
         let kind = match pushed {
             Pushed::Changed => wire::PushKind::Changed,
             Pushed::Renew => wire::PushKind::Renew,
@@ -70,7 +78,7 @@ impl Served {
             ("content-type", "application/json".to_owned()),
         ];
         let headers = headers.map(|(name, value)| (name.to_owned(), value));
-        Ok(Some((BTreeMap::from(headers), body)))
+        Ok(Some(SignedPush { headers: BTreeMap::from(headers), body }))
     }
 
     fn is_signed(&self, request: &Request<Bytes>) -> bool {

@@ -11,7 +11,7 @@ use crate::memory::{Calendar, Flaw, Kind, Memory, TOKEN};
 use crate::server::{Server, clock, http};
 
 async fn target(kind: Kind, flaw: Flaw) -> (Arc<Server>, Target) {
-    let server = Server::start(Arc::new(Calendar::new(kind, flaw))).await;
+    let server = Server::start(Arc::new(Calendar::new(kind, flaw, "owner"))).await;
     let mut target = Target::new(server.settings());
     target.credentials = BTreeMap::from([("token".to_owned(), TOKEN.into())]);
     (server, target)
@@ -29,7 +29,7 @@ async fn a_calendar_that_is_not_emptied_by_others_is_emptied_by_the_kit() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_with_the_calls_for_tests_is_checked_for_more() {
     for kind in [Kind::Full, Kind::ReadOnly] {
-        let calendar = Arc::new(Calendar::new(kind, Flaw::None).of("conformance"));
+        let calendar = Arc::new(Calendar::new(kind, Flaw::None, "conformance"));
         let hooks = Some(Memory(calendar.clone()));
         let server = Server::start_with(calendar, hooks).await;
         let mut target = Target::new(server.settings());
@@ -71,7 +71,7 @@ async fn what_can_not_be_tested_says_why() {
 async fn a_calendar_that_somebody_uses_is_left_alone() {
     use calendar_provider::conformance::Subject;
 
-    let memory = Memory(Arc::new(Calendar::new(Kind::Plain, Flaw::None)));
+    let memory = Memory(Arc::new(Calendar::new(Kind::Plain, Flaw::None, "owner")));
     let start = "2031-03-01T09:00:00Z".parse().unwrap();
     let hour = TimeRange::lasting(start, chrono::TimeDelta::hours(1)).unwrap();
     let agent = Participant::new(None, "agent@frontdesk.example");

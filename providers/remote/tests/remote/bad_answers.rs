@@ -22,7 +22,7 @@ struct Case {
 }
 
 async fn case() -> Case {
-    let memory = Memory(Arc::new(Calendar::new(Kind::Full, Flaw::None)));
+    let memory = Memory(Arc::new(Calendar::new(Kind::Full, Flaw::None, "owner")));
     let server = Server::start(memory.provider()).await;
     let remote = server.remote().await;
     Case { memory, server, remote }

@@ -31,7 +31,7 @@ impl OverHttp {
 #[async_trait]
 impl Factory for OverHttp {
     async fn fresh(&self) -> Box<dyn Subject> {
-        let memory = Memory(Arc::new(Calendar::new(self.kind, self.flaw)));
+        let memory = Memory(Arc::new(Calendar::new(self.kind, self.flaw, "owner")));
         let server = Server::start(memory.provider()).await;
         let remote = Remote::new(server.settings(), self.http.clone(), clock()).unwrap();
         remote.refresh().await.unwrap();
@@ -104,11 +104,11 @@ impl Subject for BothSides {
     async fn pushes(&self) -> Option<Vec<Push>> {
         let sent = self.memory.pushes().await?.into_iter().map(|inner| {
             let pushed = self.memory.provider().read_push(&inner).unwrap();
-            let (headers, body) =
+            let signed =
                 self.server.served.push(&pushed, &inner.secret).unwrap().expect("it is told");
             let mut push = Push::new(inner.channel, inner.secret);
-            push.headers = headers;
-            push.body = body;
+            push.headers = signed.headers;
+            push.body = signed.body;
             push
         });
         Some(sent.collect())

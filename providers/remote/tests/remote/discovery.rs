@@ -20,7 +20,7 @@ fn day() -> TimeRange {
 
 #[tokio::test]
 async fn a_provider_says_what_it_is_under_the_operators_identifier() {
-    let server = Server::start(Arc::new(Calendar::new(Kind::Full, Flaw::None))).await;
+    let server = Server::start(Arc::new(Calendar::new(Kind::Full, Flaw::None, "owner"))).await;
     let remote = Remote::discover(server.settings(), http(), clock()).await.unwrap();
     let about = remote.about();
     assert_eq!((about.id.as_str(), about.name.as_str()), ("remote", "In memory"));
@@ -39,7 +39,7 @@ async fn a_provider_says_what_it_is_under_the_operators_identifier() {
 
 #[tokio::test]
 async fn a_provider_that_is_down_at_start_holds_nothing_up() {
-    let memory = Memory(Arc::new(Calendar::new(Kind::Full, Flaw::None)));
+    let memory = Memory(Arc::new(Calendar::new(Kind::Full, Flaw::None, "owner")));
     let server = Server::start(memory.provider()).await;
     let down = Between::Always { status: 503, content_type: "text/plain", body: Bytes::new() };
     server.put_between(down);
@@ -58,7 +58,7 @@ async fn a_provider_that_is_down_at_start_holds_nothing_up() {
 
 #[tokio::test]
 async fn another_version_of_the_contract_is_refused() {
-    let server = Server::start(Arc::new(Calendar::new(Kind::Full, Flaw::None))).await;
+    let server = Server::start(Arc::new(Calendar::new(Kind::Full, Flaw::None, "owner"))).await;
     let body = r#"{"contract":2,"name":"Acme","connect_with":"none"}"#.into();
     let content_type = "application/json";
     server.put_between(Between::Always { status: 200, content_type, body });
@@ -72,7 +72,7 @@ async fn another_version_of_the_contract_is_refused() {
 
 #[tokio::test]
 async fn an_oauth_client_is_the_providers_or_the_operators() {
-    let server = Server::start(Arc::new(Calendar::new(Kind::Full, Flaw::None))).await;
+    let server = Server::start(Arc::new(Calendar::new(Kind::Full, Flaw::None, "owner"))).await;
     let body = r#"{"contract":1,"name":"Acme","connect_with":"oauth2",
         "permissions":[{"scope":"calendar","description":"See and change events"}],
         "conference":"carrier_pigeon","capabilities":{"writes":true,"telepathy":true},

@@ -1,4 +1,5 @@
 //! Both sides of the contract, over HTTP.
+#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 #[path = "../../../api/tests/conformance/memory/mod.rs"]
 #[expect(dead_code, reason = "shared with the kit's own tests, which need more of it")]

@@ -20,7 +20,6 @@ use super::{Flaw, Kind, MAIN, SIDE, TOKEN};
 pub(crate) struct Calendar {
     about: About,
     oauth2: Option<OAuth2>,
-    /// Whose calendar is disturbed from outside.
     owner: String,
     pub(super) flaw: Flaw,
     state: Mutex<State>,
@@ -35,7 +34,8 @@ enum Doing {
 }
 
 impl Calendar {
-    pub(crate) fn new(kind: Kind, flaw: Flaw) -> Self {
+    /// One whose `owner`'s main calendar is disturbed from outside.
+    pub(crate) fn new(kind: Kind, flaw: Flaw, owner: &str) -> Self {
         let id = if flaw == Flaw::BadId { "In Memory" } else { "memory" };
         let mut about = About::new(id, "In memory", ConnectMethod::Credentials);
         if flaw != Flaw::NoFields {
@@ -50,13 +50,7 @@ impl Calendar {
             let url: url::Url = "https://memory.example/".parse().expect("a URL");
             OAuth2::new(url.clone(), url, "client")
         });
-        Self { about, oauth2, owner: "owner".into(), flaw, state: Mutex::default() }
-    }
-
-    /// The same where somebody else's calendar is disturbed.
-    pub(crate) fn of(mut self, owner: &str) -> Self {
-        self.owner = owner.into();
-        self
+        Self { about, oauth2, owner: owner.into(), flaw, state: Mutex::default() }
     }
 
     fn main(&self) -> Place {
