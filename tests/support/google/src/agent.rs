@@ -1,24 +1,13 @@
 //! What the agent does in Google's own pages.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
-use crate::FakeGoogle;
-use crate::state::{Calendar, State, StoredSeries};
+use crate::series::StoredSeries;
+use crate::state::{Calendar, State};
 use crate::time::rfc3339;
-
-/// A recurring event of equal steps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Series {
-    /// When the first occurrence starts.
-    pub start: DateTime<Utc>,
-    /// How long each lasts.
-    pub length: TimeDelta,
-    /// From one start to the next.
-    pub every: TimeDelta,
-    /// How many there are; none for no end.
-    pub count: Option<u16>,
-}
+use crate::{FakeGoogle, Series};
 
 /// All of it panics where the calendar or the event is not there: the test is wrong then.
 impl FakeGoogle {
@@ -62,23 +51,13 @@ impl FakeGoogle {
     }
 
     /// Makes a recurring event; answers its ID.
-    pub fn add_series(&self, calendar: &str, title: &str, series: &Series) -> String {
+    pub fn add_series(&self, calendar: &str, series: Series) -> String {
         let mut state = self.shared.lock();
         let id = format!("agents{:08}", state.next());
         let calendar_state = change(&mut state, calendar);
         calendar_state.revision += 1;
-        let resource = json!({
-            "summary": title, "eventType": "default", "iCalUID": format!("{id}@google.com"),
-        });
-        let stored = StoredSeries {
-            resource: fields(resource),
-            first: (series.start, series.start + series.length),
-            every: series.every,
-            count: series.count.map(i32::from),
-            revision: calendar_state.revision,
-            cancelled: false,
-        };
-        calendar_state.series.insert(id.clone(), stored);
+        let stored = StoredSeries::new(series, calendar_state.revision);
+        calendar_state.series.insert(id.clone(), stored.expect("the rule can be read"));
         self.shared.notify(&mut state, calendar);
         id
     }
@@ -100,11 +79,20 @@ impl FakeGoogle {
         self.shared.notify(&mut state, calendar);
     }
 
+    /// Deletes what has this ID, be it an event, an occurrence or a series.
+    pub fn delete_event_or_series(&self, calendar: &str, id: &str) {
+        let is_series = {
+            let mut state = self.shared.lock();
+            change(&mut state, calendar).series.contains_key(id)
+        };
+        if is_series { self.delete_series(calendar, id) } else { self.delete_event(calendar, id) }
+    }
+
     /// Changes fields of an event, or of one occurrence of a series; null removes one.
     pub fn change_event(&self, calendar: &str, id: &str, changes: Value) {
         let mut state = self.shared.lock();
         let calendar_state = change(&mut state, calendar);
-        let stored = calendar_state.all(None).remove(id).expect("the event is there");
+        let stored = calendar_state.find(id).expect("the event is there");
         let mut resource = stored.resource;
         for (name, value) in fields(changes) {
             match value {
@@ -135,7 +123,7 @@ impl FakeGoogle {
     /// The event as it is kept; none where there never was one. Deleted ones are `cancelled`.
     pub fn event(&self, calendar: &str, id: &str) -> Option<Value> {
         let state = self.shared.lock();
-        let stored = state.calendars.get(calendar)?.all(None).remove(id)?;
+        let stored = state.calendars.get(calendar)?.find(id)?;
         Some(Value::Object(stored.resource))
     }
 
@@ -154,6 +142,27 @@ impl FakeGoogle {
     /// Deletes the calendar.
     pub fn delete_calendar(&self, calendar: &str) {
         self.shared.lock().calendars.remove(calendar).expect("the calendar is there");
+    }
+
+    /// The IDs of the events and series that have this `iCalUID`, or were written with this UID in
+    /// a private extended property, deleted ones included.
+    pub fn ids_of(&self, calendar: &str, uid: &str) -> Vec<String> {
+        let state = self.shared.lock();
+        let Some(calendar) = state.calendars.get(calendar) else { return Vec::new() };
+        let has = |resource: &Map<String, Value>| {
+            let private =
+                resource.get("extendedProperties").and_then(|it| it["private"].as_object());
+            resource.get("iCalUID").is_some_and(|it| it == uid)
+                || private.is_some_and(|it| it.values().any(|value| value == uid))
+        };
+        let events = calendar.events.iter().filter(|(_, it)| has(&it.resource)).map(|(id, _)| id);
+        let series = calendar.series.iter().filter(|(_, it)| it.has_uid(uid)).map(|(id, _)| id);
+        events.chain(series).cloned().collect()
+    }
+
+    /// Gives the calendar another zone of its own.
+    pub fn set_zone(&self, calendar: &str, zone: Tz) {
+        change(&mut self.shared.lock(), calendar).zone = zone;
     }
 
     /// Hides the calendar in the list.

@@ -82,6 +82,10 @@ impl ApiError {
         Self { domain: "usageLimits", retry_after, ..error }
     }
 
+    pub(crate) fn refused(status: u16, reason: &'static str) -> Self {
+        Self::new(status, reason, "The request is refused.")
+    }
+
     pub(crate) fn backend(status: u16) -> Self {
         Self::new(status, "backendError", "Backend Error")
     }

@@ -3,6 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::answer::{Answer, ApiError};
 use crate::gate::Call;
@@ -68,7 +70,8 @@ pub(crate) fn watch(shared: &Shared, call: &Call, calendar_id: &str) -> Answer {
         return Err(ApiError::invalid("Unknown channel type"));
     }
     let https = asked.address.starts_with("https://");
-    if !https && !(state.http_callbacks && asked.address.starts_with("http://")) {
+    let http = state.http_callbacks && asked.address.starts_with("http://");
+    if !https && !http {
         return Err(ApiError::web_hook());
     }
     let word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_+/=".contains(&byte);
@@ -175,16 +178,28 @@ impl Shared {
     /// Notes the message, and sends it where that can be done without TLS.
     fn send(&self, state: &mut State, message: PushMessage) {
         if message.address.starts_with("http://") {
-            let mut request = self.http.post(&message.address);
-            for (name, value) in &message.headers {
-                request = request.header(name, value);
-            }
+            let message = message.clone();
             let sending = tokio::spawn(async move {
-                // Google gives up on a message that is refused, too.
-                drop(request.send().await);
+                // What is refused or lost is not sent again.
+                drop(post(&message).await);
             });
             self.sending.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(sending);
         }
         state.pushes.push(message);
     }
+}
+
+/// Sends the message without TLS, and reads the answer to its end.
+async fn post(message: &PushMessage) -> std::io::Result<()> {
+    let url = url::Url::parse(&message.address).map_err(std::io::Error::other)?;
+    let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default());
+    let mut stream = TcpStream::connect((host, port.unwrap_or(80))).await?;
+    let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
+    let mut request = format!("POST {target} HTTP/1.1\r\nhost: {host}\r\n");
+    for (name, value) in &message.headers {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    request.push_str("content-length: 0\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    stream.read_to_end(&mut Vec::new()).await.map(drop)
 }

@@ -30,13 +30,16 @@ pub enum Fault {
     Huge,
     /// No answer.
     Hang,
+    /// Writing events is refused with this status and reason, e.g. 403 `requiredAccessLevel` or 412
+    /// `conditionNotMet`; all else works.
+    Writes(u16, &'static str),
     /// The call is carried out, and its answer is lost: 503.
     AnswerLost,
 }
 
 impl Fault {
     /// What a call meets; none where it is carried out first.
-    pub(crate) async fn strike(&self) -> Option<Response> {
+    pub(crate) async fn strike(&self, writes: bool) -> Option<Response> {
         Some(match self {
             Self::Down => ApiError::backend(503).into_response(),
             Self::Status(status) => ApiError::backend(*status).into_response(),
@@ -53,7 +56,10 @@ impl Fault {
             Self::NotUtf8 => json(Bytes::from_static(b"{\"summary\": \"\xff\xfe\"}").into()),
             Self::Huge => json(Body::new(Whitespace(200))),
             Self::Hang => std::future::pending().await,
-            Self::AnswerLost => return None,
+            Self::Writes(status, reason) if writes => {
+                ApiError::refused(*status, reason).into_response()
+            }
+            Self::AnswerLost | Self::Writes(..) => return None,
         })
     }
 }

@@ -7,8 +7,8 @@
 //! [`FakeGoogle`]; what goes wrong is a [`Fault`]. Its time is a [`Clock`] that stands.
 //!
 //! It follows the published reference and guides (developers.google.com/workspace/calendar/api).
-//! Where they leave a case open, the answer is the one that is harder on the client. Recurring
-//! events exist as series of equal steps only, and lists only with `singleEvents=true`.
+//! Where they leave a case open, the answer is the one that is harder on the client. Lists are
+//! served with `singleEvents=true` only.
 
 mod agent;
 mod answer;
@@ -22,14 +22,15 @@ mod gate;
 mod lists;
 mod methods;
 mod routes;
+mod series;
 mod server;
 mod state;
 mod time;
 
-pub use agent::Series;
 pub use channels::PushMessage;
 pub use conference::Meetings;
 pub use fake_oauth::{Clock, OAuth};
 pub use faults::Fault;
 pub use gate::Recorded;
+pub use series::Series;
 pub use server::{CLIENT_ID, CLIENT_SECRET, FakeGoogle, SCOPES};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, Request, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -14,7 +14,7 @@ use fake_oauth::Paths;
 use crate::answer::{Answer, ApiError, json_response};
 use crate::fields::Selector;
 use crate::gate::{Call, Incoming};
-use crate::methods::{self, Method};
+use crate::methods::{self, Method as ApiMethod};
 use crate::server::Shared;
 use crate::{Fault, channels, events, freebusy, lists};
 
@@ -45,8 +45,10 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 /// Lets the fault of the hour strike.
 async fn strike(State(shared): Served, request: Request, next: Next) -> Response {
     let fault = next_fault(&shared);
+    let is_event = request.uri().path().contains("/events");
+    let writes = is_event && request.method() != Method::GET;
     if let Some(fault) = &fault
-        && let Some(response) = fault.strike().await
+        && let Some(response) = fault.strike(writes).await
     {
         return response;
     }
@@ -68,7 +70,7 @@ fn next_fault(shared: &Shared) -> Option<Fault> {
 /// Lets a call in, carries it out, and keeps of the answer what `fields` selects.
 fn serve(
     shared: &Shared,
-    method: &Method,
+    method: &ApiMethod,
     incoming: Incoming,
     carry_out: impl FnOnce(&Call) -> Answer,
 ) -> Response {

@@ -43,7 +43,6 @@ pub struct FakeGoogle {
 pub(crate) struct Shared {
     pub(crate) oauth: OAuth,
     pub(crate) clock: Clock,
-    pub(crate) http: reqwest::Client,
     pub(crate) sending: Mutex<Vec<JoinHandle<()>>>,
     state: Mutex<State>,
 }
@@ -73,7 +72,6 @@ impl FakeGoogle {
         let shared = Arc::new(Shared {
             oauth: OAuth::new(settings, clock.clone()),
             clock,
-            http: reqwest::Client::new(),
             sending: Mutex::default(),
             state: Mutex::default(),
         });

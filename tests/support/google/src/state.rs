@@ -1,5 +1,6 @@
 //! What the fake remembers.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Utc};
@@ -10,6 +11,7 @@ use crate::channels::{Channel, PushMessage};
 use crate::conference::Meetings;
 use crate::faults::Fault;
 use crate::gate::Recorded;
+use crate::series::StoredSeries;
 use crate::time::Span;
 
 #[derive(Debug, Default)]
@@ -70,16 +72,6 @@ pub(crate) struct Stored {
     pub(crate) revision: u64,
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct StoredSeries {
-    pub(crate) resource: Map<String, Value>,
-    pub(crate) first: Span,
-    pub(crate) every: chrono::TimeDelta,
-    pub(crate) count: Option<i32>,
-    pub(crate) revision: u64,
-    pub(crate) cancelled: bool,
-}
-
 impl State {
     /// A number that was never given out before.
     pub(crate) fn next(&mut self) -> u64 {
@@ -122,47 +114,22 @@ impl Calendar {
     }
 
     /// Every event that is or was, with instances of series in `window`, in the order of IDs.
-    pub(crate) fn all(&self, window: Option<Span>) -> BTreeMap<String, Stored> {
-        let mut all = BTreeMap::new();
-        for (id, series) in &self.series {
-            all.extend(series.instances(id, window));
-        }
-        all.extend(self.events.iter().map(|(id, stored)| (id.clone(), stored.clone())));
+    pub(crate) fn all(&self, window: Option<Span>) -> BTreeMap<Cow<'_, str>, Cow<'_, Stored>> {
+        let instances = self.series.iter().flat_map(|(id, series)| series.instances(id, window));
+        let mut all: BTreeMap<_, _> =
+            instances.map(|(id, stored)| (Cow::Owned(id), Cow::Owned(stored))).collect();
+        let events = self.events.iter();
+        all.extend(events.map(|(id, stored)| (Cow::from(id.as_str()), Cow::Borrowed(stored))));
         all
     }
-}
 
-impl StoredSeries {
-    /// The instances that overlap `window`; of an endless series without one, ten years' worth.
-    fn instances(
-        &self,
-        id: &str,
-        window: Option<Span>,
-    ) -> impl Iterator<Item = (String, Stored)> + use<> {
-        let (series, id) = (self.clone(), id.to_owned());
-        let step = series.every.num_seconds().max(1);
-        let (from, to) =
-            window.unwrap_or((series.first.0, series.first.0 + chrono::TimeDelta::days(3650)));
-        let skipped = ((from - series.first.1).num_seconds() / step).max(0);
-        let skipped = i32::try_from(skipped).unwrap_or(i32::MAX);
-        (skipped..series.count.unwrap_or(i32::MAX)).map_while(move |number| {
-            let start = series.first.0 + series.every * number;
-            (start < to).then(|| series.instance(&id, number))
+    /// The event or instance of this ID, be it deleted.
+    pub(crate) fn find(&self, id: &str) -> Option<Stored> {
+        let single = self.events.get(id).cloned();
+        single.or_else(|| {
+            let (series, _) = id.rsplit_once('_')?;
+            let mut instances = self.series.get(series)?.instances(series, None);
+            instances.find(|(it, _)| it == id).map(|(_, stored)| stored)
         })
-    }
-
-    fn instance(&self, id: &str, number: i32) -> (String, Stored) {
-        let (start, end) = (self.first.0 + self.every * number, self.first.1 + self.every * number);
-        let instance = format!("{id}_{}", start.format("%Y%m%dT%H%M%SZ"));
-        let place = |at| serde_json::json!({ "dateTime": crate::time::rfc3339(at) });
-        let mut resource = self.resource.clone();
-        resource.insert("id".into(), instance.clone().into());
-        resource.insert("recurringEventId".into(), id.into());
-        resource.insert("originalStartTime".into(), place(start));
-        resource.insert("start".into(), place(start));
-        resource.insert("end".into(), place(end));
-        let status = if self.cancelled { "cancelled" } else { "confirmed" };
-        resource.insert("status".into(), status.into());
-        (instance, Stored { resource, revision: self.revision })
     }
 }

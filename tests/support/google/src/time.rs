@@ -35,7 +35,7 @@ fn instant(place: &Value, zone: Tz) -> Option<DateTime<Utc>> {
 }
 
 /// The instant of a wall-clock time; the end of the gap for one that does not exist.
-fn local(time: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
+pub(crate) fn local(time: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
     let there = |time| zone.from_local_datetime(&time).earliest();
     there(time).or_else(|| there(time + Duration::hours(1))).map(|it| it.to_utc())
 }

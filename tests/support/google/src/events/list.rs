@@ -1,5 +1,7 @@
 //! `events.list`: windows, pages and sync tokens (guide "Synchronize resources efficiently").
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
@@ -63,9 +65,9 @@ pub(crate) fn list(shared: &Shared, call: &Call, calendar_id: &str) -> Answer {
     let size = call.param("maxResults").and_then(|it| it.parse().ok()).unwrap_or(250);
     let size = size.min(2500).min(limit);
     let items = matching(call, calendar, &sync);
-    let mut left = items.into_iter().skip_while(|(id, _)| !last.is_empty() && *id <= last);
+    let mut left = items.into_iter().filter(|(id, _)| last.is_empty() || **id > *last);
     let items: Vec<_> = left.by_ref().take(size).collect();
-    let last = items.last().map(|(id, _)| id.clone()).unwrap_or_default();
+    let last = items.last().map(|(id, _)| id.to_string()).unwrap_or_default();
     let shown: Vec<_> =
         items.iter().map(|(_, stored)| Value::Object(shown(stored, call))).collect();
     let mut answer = json!({
@@ -111,7 +113,11 @@ fn begin(call: &Call, calendar: &Calendar, id: &str) -> Result<SyncToken, ApiErr
 
 /// The events of this list. A first one leaves the deleted out; a later one tells all that
 /// changed, in or out of the window, deleted or not.
-fn matching(call: &Call, calendar: &Calendar, sync: &SyncToken) -> Vec<(String, Stored)> {
+fn matching<'a>(
+    call: &Call,
+    calendar: &'a Calendar,
+    sync: &SyncToken,
+) -> Vec<(Cow<'a, str>, Cow<'a, Stored>)> {
     let first = call.param("syncToken").is_none();
     let deleted = !first || call.param("showDeleted") == Some("true");
     let inside = |stored: &Stored, window: Span| {

@@ -52,7 +52,7 @@ pub(crate) fn get(shared: &Shared, call: &Call, calendar_id: &str, id: &str) -> 
     let calendar_id = readable(&state, call, calendar_id)?;
     let calendar = calendar(&mut state, &calendar_id)?;
     ripen(calendar, id);
-    let stored = calendar.all(None).remove(id).ok_or_else(ApiError::not_found)?;
+    let stored = calendar.find(id).ok_or_else(ApiError::not_found)?;
     Ok(Some(Value::Object(shown(&stored, call))))
 }
 

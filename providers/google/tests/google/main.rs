@@ -1,0 +1,12 @@
+//! Google Calendar against the fake, and against recorded exchanges.
+
+mod bad_days;
+mod conformance;
+mod counting;
+mod discovery;
+mod guides;
+mod pushes;
+mod recorded;
+mod syncing;
+mod world;
+mod writing;
