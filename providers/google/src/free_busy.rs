@@ -8,6 +8,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::Google;
+use crate::counting::unreadable;
 
 /// The calendars that one request can name (reference, `calendarExpansionMax`).
 const CALENDARS: usize = 50;
@@ -108,8 +109,7 @@ fn intervals(told: Option<&Told>, window: TimeRange) -> Result<Vec<BusyInterval>
     }
     let mut busy = Vec::new();
     for period in told.busy.iter().filter(|it| it.start != it.end) {
-        let range = TimeRange::new(period.start, period.end)
-            .map_err(|cause| crate::counting::unreadable(cause))?;
+        let range = TimeRange::new(period.start, period.end).map_err(unreadable)?;
         if range.overlaps(window) {
             busy.push(BusyInterval::new(range));
         }

@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use crate::world::{ADA, World, at, day, draft, handle, hours, token};
 
 /// Calls everything that the provider calls, in each form it has.
-async fn everything() -> Vec<Value> {
+async fn everything() -> Result<Vec<Value>, Box<dyn std::error::Error>> {
     let World { fake, google, mut connection } = World::new().await;
     let mut request = ConnectRequest::new("agent-1");
     request.access_token = Some(token(&fake, ADA));
-    google.connect(request).await.unwrap();
+    google.connect(request).await?;
     fake.add_calendar(ADA, "team@group", "Team", "owner");
     fake.set_page_limit(1);
-    google.calendars(&connection).await.unwrap();
+    google.calendars(&connection).await?;
     let mut event = draft("one@desk.example", hours(9, 10));
     event.conference_wanted = true;
     event.description = Some("About it".into());
@@ -25,27 +25,27 @@ async fn everything() -> Vec<Value> {
         Participant::new(Some("Vic".into()), "vic@visitor.example"),
         Participant::new(None, "wil@visitor.example"),
     ];
-    event.event_ref = Some(google.put_event(&connection, &event).await.unwrap().event_ref);
+    event.event_ref = Some(google.put_event(&connection, &event).await?.event_ref);
     event.description = None;
     event.conference_wanted = false;
-    google.put_event(&connection, &event).await.unwrap();
-    google.put_event(&connection, &draft("two@desk.example", hours(10, 11))).await.unwrap();
-    google.get_event(&connection, &handle("one@desk.example")).await.unwrap();
-    google.get_event(&connection, &handle("none@desk.example")).await.unwrap();
-    let changes = google.changes(&connection, None, day()).await.unwrap();
-    google.changes(&connection, Some(&changes.next), day()).await.unwrap();
+    google.put_event(&connection, &event).await?;
+    google.put_event(&connection, &draft("two@desk.example", hours(10, 11))).await?;
+    google.get_event(&connection, &handle("one@desk.example")).await?;
+    google.get_event(&connection, &handle("none@desk.example")).await?;
+    let changes = google.changes(&connection, None, day()).await?;
+    google.changes(&connection, Some(&changes.next), day()).await?;
     connection.also_busy = vec!["team@group".into()];
-    google.free_busy(&connection, day()).await.unwrap();
-    let callback = "https://desk.example/p".parse().unwrap();
+    google.free_busy(&connection, day()).await?;
+    let callback = "https://desk.example/p".parse()?;
     let until = at("2031-05-20T00:00:00Z");
     let request = WatchRequest::new("a-channel", callback, "secret".into(), until);
-    let watch = google.watch(&connection, &request, None).await.unwrap();
-    google.unwatch(&connection, &watch).await.unwrap();
-    google.delete_event(&connection, &handle("one@desk.example")).await.unwrap();
+    let watch = google.watch(&connection, &request, None).await?;
+    google.unwatch(&connection, &watch).await?;
+    google.delete_event(&connection, &handle("one@desk.example")).await?;
     let recorded = fake.requests().into_iter();
-    recorded
+    Ok(recorded
         .map(|it| json!({ "method": it.method, "path": it.path, "query": it.query, "body": it.body }))
-        .collect()
+        .collect())
 }
 
 /// The faults that the discovery document finds in the requests.
@@ -75,7 +75,7 @@ fn has_counterparts() -> bool {
 
 #[tokio::test]
 async fn requests_are_as_the_discovery_document_has_them() {
-    let requests = everything().await;
+    let requests = everything().await.unwrap();
     let called: std::collections::BTreeSet<_> =
         requests.iter().map(|it| it["method"].as_str().unwrap()).collect();
     let all = [

@@ -48,7 +48,8 @@ fn page(items: Value, more: Value) -> Value {
         "defaultReminders": [],
         "items": items,
     });
-    page.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let more = more.as_object().into_iter().flatten();
+    more.for_each(|(name, value)| page[name] = value.clone());
     page
 }
 

@@ -59,10 +59,12 @@ pub(crate) fn settings(fake: &FakeGoogle) -> Settings {
 
 /// A client that makes one attempt and never stops asking, so that each test sees each fault.
 pub(crate) fn client() -> HttpClient {
-    let mut settings = HttpSettings::default();
-    settings.attempts = 1;
-    settings.circuit_failures = u32::MAX;
-    settings.deadline = Duration::from_secs(30);
+    let settings = HttpSettings {
+        attempts: 1,
+        circuit_failures: u32::MAX,
+        deadline: Duration::from_secs(30),
+        ..HttpSettings::default()
+    };
     HttpClient::new(settings).expect("the settings are valid")
 }
 
