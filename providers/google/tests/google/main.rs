@@ -4,6 +4,7 @@ mod bad_days;
 mod conformance;
 mod counting;
 mod discovery;
+mod errors;
 mod guides;
 mod pushes;
 mod recorded;

@@ -128,9 +128,12 @@ fn check_span(resource: &Map<String, Value>, zone: Tz) -> Result<(), ApiError> {
             return Err(ApiError::required(format!("Missing {name} time.")));
         }
     }
-    let days = ["start", "end"].map(|name| resource[name].get("date").is_some());
+    let has = |field: &str| ["start", "end"].map(|name| resource[name].get(field).is_some());
+    let (days, moments) = (has("date"), has("dateTime"));
+    // A patch that leaves the day beside the new time says two things at once.
+    let one_kind = days[0] == days[1] && moments[0] == moments[1] && days[0] != moments[0];
     match span_of(resource, zone) {
-        Some((start, end)) if start <= end && days[0] == days[1] => Ok(()),
+        Some((start, end)) if start <= end && one_kind => Ok(()),
         _ => Err(ApiError::empty_range()),
     }
 }

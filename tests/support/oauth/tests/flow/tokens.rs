@@ -1,122 +1,18 @@
-//! The authorization code flow, refresh and revocation, as a client sees them over HTTP.
+//! The token endpoint and revocation.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
+use axum::body::Body;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{Request, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, TimeDelta};
-use fake_oauth::{
-    BearerError, Client, Clock, Consent, Fault, Iss, OAuth, Offline, Paths, Renewal, Revocation,
-    Scope, Settings, Visit,
-};
+use chrono::TimeDelta;
+use fake_oauth::{BearerError, Fault, OAuth, Offline, Renewal, Revocation, Settings};
 use serde_json::Value;
 use tower::ServiceExt;
-use url::Url;
 
-const BACK: &str = "https://desk.example/oauth/callback";
-// RFC 7636, appendix B.
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-
-fn settings() -> Settings {
-    let mut settings = Settings::new("https://issuer.example")
-        .with_client(Client::new("desk", "s3cret", BACK))
-        .with_client(Client::new("other", "0ther", "https://other.example/"))
-        .with_scopes(["calendar", "freebusy"]);
-    settings.scopes.push(Scope::told_as("email", "https://scopes.example/email"));
-    settings.scopes.push(Scope::untold("offline_access"));
-    settings
-}
-
-fn oauth(settings: Settings) -> OAuth {
-    OAuth::new(settings, Clock::new(DateTime::UNIX_EPOCH))
-}
-
-fn page(changes: &[(&str, &str)]) -> Url {
-    let mut params = BTreeMap::from([
-        ("response_type", "code"),
-        ("client_id", "desk"),
-        ("redirect_uri", BACK),
-        ("state", "a-state"),
-        ("scope", "calendar freebusy email"),
-        ("code_challenge", CHALLENGE),
-        ("code_challenge_method", "S256"),
-    ]);
-    params.extend(changes.iter().copied());
-    Url::parse_with_params("https://issuer.example/authorize", params).expect("it is a URL")
-}
-
-#[track_caller]
-fn redirected(oauth: &OAuth, changes: &[(&str, &str)]) -> BTreeMap<String, String> {
-    match oauth.visit(&page(changes)) {
-        Visit::Redirect(url) => url.query_pairs().into_owned().collect(),
-        Visit::Refused(why) => panic!("{why}"),
-    }
-}
-
-#[track_caller]
-fn code(oauth: &OAuth, changes: &[(&str, &str)]) -> String {
-    redirected(oauth, changes).remove("code").expect("a code")
-}
-
-fn router(oauth: &OAuth) -> Router {
-    oauth.router(&Paths {
-        authorize: "/authorize".into(),
-        token: "/token".into(),
-        revoke: Some("/revoke".into()),
-    })
-}
-
-async fn post(oauth: &OAuth, path: &str, params: &[(&str, &str)]) -> (StatusCode, Value) {
-    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish();
-    let request = Request::post(path)
-        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .body(Body::from(body))
-        .expect("it is a request");
-    let Ok(response) = router(oauth).oneshot(request).await;
-    let status = response.status();
-    let body = to_bytes(response.into_body(), 1 << 16).await.expect("the body is whole");
-    (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
-}
-
-async fn token(oauth: &OAuth, params: &[(&str, &str)]) -> (StatusCode, Value) {
-    let client = [("client_id", "desk"), ("client_secret", "s3cret")];
-    post(oauth, "/token", &[&client, params].concat()).await
-}
-
-async fn exchange(oauth: &OAuth, code: &str) -> (StatusCode, Value) {
-    exchange_as(oauth, code, BACK, VERIFIER).await
-}
-
-async fn exchange_as(oauth: &OAuth, code: &str, back: &str, verifier: &str) -> (StatusCode, Value) {
-    let grant = ("grant_type", "authorization_code");
-    let rest = [grant, ("code", code), ("redirect_uri", back), ("code_verifier", verifier)];
-    token(oauth, &rest).await
-}
-
-async fn refresh(oauth: &OAuth, refresh_token: &str) -> (StatusCode, Value) {
-    token(oauth, &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await
-}
-
-async fn connected(oauth: &OAuth) -> Value {
-    let (status, tokens) = exchange(oauth, &code(oauth, &[])).await;
-    assert_eq!(status, StatusCode::OK, "{tokens}");
-    tokens
-}
-
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
-    value[key].as_str().unwrap_or_else(|| panic!("no {key}: {value}"))
-}
-
-#[track_caller]
-fn expect_error((status, body): (StatusCode, Value), error: &str) {
-    assert_eq!((status, body["error"].as_str()), (StatusCode::BAD_REQUEST, Some(error)), "{body}");
-}
+use crate::support::*;
 
 #[tokio::test]
 async fn a_code_brings_tokens_that_resources_take() {
@@ -139,82 +35,6 @@ async fn a_code_brings_tokens_that_resources_take() {
     assert!(again.get("refresh_token").is_none(), "it is kept");
     let counts = oauth.counts();
     assert_eq!((counts.exchanges, counts.refreshes, counts.token_requests), (1, 1, 2));
-}
-
-#[tokio::test]
-async fn the_endpoints_answer_over_http() {
-    let oauth = oauth(settings());
-    let get = |url: Url| {
-        let target = format!("{}?{}", url.path(), url.query().unwrap());
-        router(&oauth).oneshot(Request::get(target).body(Body::empty()).unwrap())
-    };
-    let response = get(page(&[])).await.unwrap();
-    assert_eq!(response.status(), StatusCode::FOUND);
-    assert!(response.headers()[LOCATION].to_str().unwrap().starts_with(BACK));
-    let refused = get(page(&[("client_id", "nobody")])).await.unwrap();
-    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
-    assert!(!refused.headers().contains_key(LOCATION));
-}
-
-#[test]
-fn doubts_about_the_client_or_where_to_send_nobody_anywhere() {
-    let oauth = oauth(settings());
-    for change in [
-        ("client_id", "nobody"),
-        ("redirect_uri", ""),
-        ("redirect_uri", "https://desk.example/oauth/callback/"),
-        ("redirect_uri", "https://desk.example/oauth/callback?x"),
-        ("redirect_uri", "https://other.example/"),
-    ] {
-        assert!(matches!(oauth.visit(&page(&[change])), Visit::Refused(_)), "{change:?}");
-    }
-    let mut twice = page(&[]);
-    twice.query_pairs_mut().append_pair("state", "another");
-    assert!(matches!(oauth.visit(&twice), Visit::Refused(_)));
-}
-
-#[test]
-fn other_faults_of_the_request_are_told_to_the_client() {
-    let oauth = oauth(settings());
-    for (change, error) in [
-        (("response_type", "token"), "unsupported_response_type"),
-        (("code_challenge", ""), "invalid_request"),
-        (("code_challenge", "short"), "invalid_request"),
-        (("code_challenge_method", "plain"), "invalid_request"),
-        (("code_challenge_method", ""), "invalid_request"),
-        (("state", ""), "invalid_request"),
-        (("scope", "calendar everything"), "invalid_scope"),
-        (("scope", ""), "invalid_scope"),
-    ] {
-        let back = redirected(&oauth, &[change]);
-        assert_eq!(back.get("error").map(String::as_str), Some(error), "{change:?}");
-        assert!(!back.contains_key("code"));
-    }
-}
-
-#[tokio::test]
-async fn consent_can_be_denied_or_partial() {
-    let oauth = oauth(settings());
-    oauth.set_consent(Consent::Deny);
-    assert_eq!(redirected(&oauth, &[])["error"], "access_denied");
-    oauth.set_consent(Consent::Untick(vec!["freebusy".into(), "EMAIL".into()]));
-    let (_, tokens) = exchange(&oauth, &code(&oauth, &[])).await;
-    assert_eq!(tokens["scope"], "calendar");
-    oauth.set_consent(Consent::Grant);
-    let more = [("scope", "freebusy"), ("include_granted_scopes", "true")];
-    let (_, tokens) = exchange(&oauth, &code(&oauth, &more)).await;
-    assert_eq!(tokens["scope"], "calendar freebusy");
-    let (_, tokens) = exchange(&oauth, &code(&oauth, &[("scope", "freebusy")])).await;
-    assert_eq!(tokens["scope"], "freebusy");
-}
-
-#[test]
-fn the_issuer_can_be_another_or_left_out() {
-    let oauth = oauth(settings());
-    oauth.set_iss(Iss::Other("https://evil.example".into()));
-    assert_eq!(redirected(&oauth, &[])["iss"], "https://evil.example");
-    oauth.set_iss(Iss::Absent);
-    assert!(!redirected(&oauth, &[]).contains_key("iss"));
 }
 
 #[tokio::test]
