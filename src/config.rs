@@ -1,14 +1,17 @@
 //! The settings: committed defaults, then a TOML file, then `FRONTDESK_*` variables.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
+use figment::value::Dict;
 use lettre::message::Mailbox;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use url::Url;
 
 const DEFAULTS: &str = include_str!("defaults.toml");
@@ -25,13 +28,19 @@ struct Written {
     mail_url: String,
     mail_from: String,
     secret_key: Option<String>,
-    cors_origins: Origins,
+    cors_origins: List,
+    return_urls: List,
+    push_url: Option<String>,
+    allow_private_addresses: bool,
     trusted_proxies: u8,
     default_locale: String,
     log_format: LogFormat,
     meeting_fallback: String,
     limits: Limits,
     delivery: Delivery,
+    sync: Sync,
+    #[serde(default)]
+    calendars: CalendarSettings,
 }
 
 /// The settings, checked.
@@ -55,6 +64,13 @@ pub struct Config {
     pub secret_key: Option<SecretString>,
     /// Origins that may call from a browser.
     pub cors_origins: Vec<String>,
+    /// Where agents' browsers may be sent after connecting a calendar: addresses that begin so.
+    pub return_urls: Vec<Url>,
+    /// What the addresses begin with that calendars call when something changed; none: they are not
+    /// asked to.
+    pub push_url: Option<Url>,
+    /// Whether addresses that agents give may be of this machine or its network.
+    pub allow_private_addresses: bool,
     /// Proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: u8,
     /// BCP 47.
@@ -67,6 +83,10 @@ pub struct Config {
     pub limits: Limits,
     /// How the worker delivers.
     pub delivery: Delivery,
+    /// How calendars elsewhere are read.
+    pub sync: Sync,
+    /// What each calendar provider is told, by its key.
+    pub calendars: CalendarSettings,
 }
 
 /// What callers may ask for. See `src/defaults.toml`.
@@ -93,6 +113,51 @@ pub struct Delivery {
     pub lease_seconds: u32,
     pub concurrency: u32,
     pub poll_milliseconds: u32,
+}
+
+/// How calendars elsewhere are read. See `src/defaults.toml`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "said where the values stand")]
+pub struct Sync {
+    pub poll_seconds: u32,
+    pub pushed_poll_seconds: u32,
+    pub concurrency: u32,
+    pub lease_seconds: u32,
+}
+
+/// What each calendar provider is told, by its key. Never shown: there are secrets among it.
+#[derive(Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub struct CalendarSettings(BTreeMap<String, Dict>);
+
+impl CalendarSettings {
+    /// What the provider with this key is told; what it takes where nothing is said.
+    ///
+    /// # Errors
+    /// A key that the provider does not know, or a value that it can't use.
+    pub fn of<T: DeserializeOwned + Default>(&self, provider: &str) -> Result<T, ConfigError> {
+        let Some(settings) = self.0.get(provider) else { return Ok(T::default()) };
+        let figment = Figment::from(figment::providers::Serialized::defaults(settings));
+        figment.extract().map_err(|error| {
+            // The value is not shown: it may be a secret.
+            let key = format!("calendars.{provider}.{}", error.path.join("."));
+            problem(key.trim_end_matches('.'), Hidden, error.kind)
+        })
+    }
+
+    /// The providers that are told something.
+    pub fn providers(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+impl fmt::Debug for CalendarSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys =
+            self.0.iter().map(|(provider, told)| (provider, told.keys().collect::<Vec<_>>()));
+        f.debug_map().entries(keys).finish()
+    }
 }
 
 /// How log lines look.
@@ -172,6 +237,12 @@ impl Written {
         for origin in &self.cors_origins.0 {
             check_origin(origin)?;
         }
+        let return_urls = self.return_urls.0.iter().map(|url| http_url("return_urls", url));
+        let return_urls = return_urls.collect::<Result<_, _>>()?;
+        let push_url = match self.push_url {
+            Some(text) => Some(http_url("push_url", &text)?),
+            None => Some(public_url.clone()).filter(|url| url.scheme() == "https"),
+        };
         between("database_connections", self.database_connections, 1..=1000)?;
         let config = Config {
             listen,
@@ -183,12 +254,17 @@ impl Written {
             mail_from,
             secret_key: self.secret_key.map(SecretString::from),
             cors_origins: self.cors_origins.0,
+            return_urls,
+            push_url,
+            allow_private_addresses: self.allow_private_addresses,
             trusted_proxies: self.trusted_proxies,
             default_locale: self.default_locale,
             log_format: self.log_format,
             meeting_fallback: self.meeting_fallback,
             limits: self.limits.check()?,
             delivery: self.delivery.check()?,
+            sync: self.sync.check()?,
+            calendars: self.calendars,
         };
         if let Some(key) = &config.secret_key {
             crate::secrets::Secrets::from_base64(key)
@@ -224,6 +300,16 @@ impl Delivery {
         between("delivery.lease_seconds", self.lease_seconds, 3..=3600)?;
         between("delivery.concurrency", self.concurrency, 1..=1000)?;
         between("delivery.poll_milliseconds", self.poll_milliseconds, 10..=60_000)?;
+        Ok(self)
+    }
+}
+
+impl Sync {
+    fn check(self) -> Result<Self, ConfigError> {
+        between("sync.poll_seconds", self.poll_seconds, 5..=86_400)?;
+        between("sync.pushed_poll_seconds", self.pushed_poll_seconds, 5..=86_400)?;
+        between("sync.concurrency", self.concurrency, 1..=1000)?;
+        between("sync.lease_seconds", self.lease_seconds, 10..=3600)?;
         Ok(self)
     }
 }
@@ -274,7 +360,7 @@ fn variables() -> Env {
 /// A list, or text with commas between: variables have no lists.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "ListOrText")]
-struct Origins(Vec<String>);
+struct List(Vec<String>);
 
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -283,7 +369,7 @@ enum ListOrText {
     Text(String),
 }
 
-impl From<ListOrText> for Origins {
+impl From<ListOrText> for List {
     fn from(either: ListOrText) -> Self {
         match either {
             ListOrText::List(list) => Self(list),

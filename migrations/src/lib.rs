@@ -2,10 +2,11 @@
 //! runs on SQLite and on PostgreSQL.
 
 mod m20261123_000001_core;
+mod m20261123_000002_calendars;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::DbBackend;
+use sea_orm_migration::sea_orm::{DbBackend, TransactionTrait};
 
 /// All steps, in order.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +15,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261123_000001_core::Migration)]
+        vec![
+            Box::new(m20261123_000001_core::Migration),
+            Box::new(m20261123_000002_calendars::Migration),
+        ]
     }
 }
 
@@ -32,8 +36,10 @@ async fn run(manager: &SchemaManager<'_>, statements: &str) -> Result<(), DbErr>
     for (name, kind) in names.iter().zip(types) {
         sql = sql.replace(name, kind);
     }
+    // On one connection: another of the pool may still hold the schema that was before.
+    let transaction = manager.get_connection().begin().await?;
     for statement in sql.split("\n--\n") {
-        manager.get_connection().execute_unprepared(statement).await?;
+        transaction.execute_unprepared(statement).await?;
     }
-    Ok(())
+    transaction.commit().await
 }

@@ -61,6 +61,7 @@ pub async fn create(
             uid: Set(uid.clone()),
             starts_at: Set(range.start()),
             ends_at: Set(range.end()),
+            ..Default::default()
         };
         busy::Entity::insert(known).exec_without_returning(transaction).await?;
         Ok(())
@@ -148,6 +149,7 @@ pub(crate) async fn restore(
             uid: Set(event.uid),
             starts_at: Set(event.starts_at),
             ends_at: Set(event.ends_at),
+            ..Default::default()
         })
         .collect();
     for some in rows.chunks(1000) {

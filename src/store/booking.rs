@@ -1,5 +1,6 @@
 //! Bookings: the meetings themselves.
 
+use calendar_provider::TimeRange;
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Order, SelectStatement, WindowStatement};
@@ -60,6 +61,10 @@ pub struct Model {
     pub event_url: Option<String>,
     /// The last failure.
     pub event_problem: Option<String>,
+    /// The calendar that holds the entry, as [`super::calendar::Model::place`] names it.
+    pub event_calendar: Option<String>,
+    /// How the entry in the calendar differs from the booking, where it does.
+    pub drift: Option<JsonOf<Drift>>,
     /// How the newest mail to the visitor stands: a delivery status.
     pub mail_status: String,
     /// When it was delivered.
@@ -81,6 +86,15 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// What the agent did to a booking's entry with another program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drift {
+    /// Where it stands now; none: it is gone.
+    pub range: Option<TimeRange>,
+    /// When it was noticed.
+    pub noticed_at: DateTime<Utc>,
+}
 
 /// The visitor, as given at booking.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,12 +16,20 @@ pub struct Model {
     pub id: Uuid,
     /// Who is busy.
     pub agent_id: Uuid,
-    /// The entry in the calendar.
+    /// The entry in the calendar; empty where the provider does not tell it.
     pub uid: String,
     /// Its start.
     pub starts_at: DateTime<Utc>,
     /// Its end.
     pub ends_at: DateTime<Utc>,
+    /// Which calendar elsewhere it was read from; none for the one that is kept here.
+    pub sync_id: Option<Uuid>,
+    /// The provider's reference to the event.
+    pub event_ref: Option<String>,
+    /// The provider's reference to the recurring event that it is an occurrence of.
+    pub series_ref: Option<String>,
+    /// What the agent calls it.
+    pub title: Option<String>,
 }
 
 /// None: joins are written where they are needed.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::JsonOf;
@@ -33,8 +34,44 @@ pub struct Model {
     pub credentials: Vec<u8>,
     /// When it was connected.
     pub connected_at: DateTime<Utc>,
-    /// When its busy time was last known to be right.
+    /// When its busy time was last known to be right, all of its calendars together.
     pub last_synced_at: Option<DateTime<Utc>>,
+    /// The account's own zone, where the provider told it.
+    pub time_zone: Option<String>,
+    /// The account's language, where the provider told it.
+    pub language: Option<String>,
+    /// The account's calendars when they were last listed.
+    pub calendars: JsonOf<Vec<Listed>>,
+    /// References to calendars that block the agent besides `calendar_ref`.
+    pub also_busy: JsonOf<Vec<String>>,
+    /// For a provider that connects over OAuth: when the access token stops working.
+    pub token_expires_at: Option<DateTime<Utc>>,
+    /// Who is refreshing the tokens.
+    pub refresh_lease_id: Option<Uuid>,
+    /// Until when nobody else may.
+    pub refresh_lease_until: Option<DateTime<Utc>>,
+}
+
+impl Model {
+    /// Names the calendar that bookings are written to, whichever connection it is reached by: an
+    /// agent who connects the same calendar again finds the same entries in it.
+    pub fn place(&self) -> String {
+        let parts = [&self.provider, &self.account, &self.calendar_ref];
+        serde_json::json!(parts).to_string()
+    }
+}
+
+/// A calendar of the account, as kept in [`Model::calendars`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// The provider's reference to it.
+    pub calendar_ref: String,
+    /// What the agent calls it.
+    pub name: String,
+    /// Whether it is the account's main one.
+    pub primary: bool,
+    /// Whether events can be written to it.
+    pub writable: bool,
 }
 
 /// None: joins are written where they are needed.

@@ -15,6 +15,7 @@ mod json;
 pub mod mail_quota;
 pub mod outbox;
 pub mod page;
+pub mod sync;
 
 pub use database::{
     begin, connect, is_guard_violation, is_unique_violation, like, run_raw, statement,

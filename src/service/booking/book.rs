@@ -405,6 +405,8 @@ async fn insert(
         event_ref: None,
         event_url: None,
         event_problem: None,
+        event_calendar: None,
+        drift: None,
         mail_status: PENDING.to_owned(),
         mail_delivered_at: None,
         mail_problem: None,

@@ -95,6 +95,7 @@ fn template_name() -> String {
     let mut hasher = DefaultHasher::new();
     include_str!("../../../migrations/src/lib.rs").hash(&mut hasher);
     include_str!("../../../migrations/src/m20261123_000001_core.rs").hash(&mut hasher);
+    include_str!("../../../migrations/src/m20261123_000002_calendars.rs").hash(&mut hasher);
     format!("template_{:016x}", hasher.finish())
 }
 

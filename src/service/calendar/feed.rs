@@ -1,0 +1,68 @@
+//! The feed of an agent's built-in calendar.
+
+use chrono::TimeDelta;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+use uuid::Uuid;
+
+use super::has_local;
+use crate::app::App;
+use crate::service::{Error, Result};
+use crate::store::{self, agent, busy, calendar};
+
+/// The secret address under which calendar programs read an agent's built-in calendar. Asking for
+/// it again makes a new one, and the former stops working.
+///
+/// # Errors
+/// `NOT_FOUND`; `BAD_USER_INPUT` where the agent's calendar is not the built-in one.
+pub async fn create_feed(app: &App, agent_id: Uuid) -> Result<url::Url> {
+    crate::service::agent::get(app, agent_id).await?;
+    crate::service::busy_time::require_local_calendar(app, &app.db, agent_id).await?;
+    let token = crate::secrets::token("fdf", &app.ids.secret());
+    let record = calendar::feed::ActiveModel {
+        agent_id: Set(agent_id),
+        token_hash: Set(app.secrets.hash(&token)),
+        created_at: Set(app.now()),
+    };
+    let replace = sea_orm::sea_query::OnConflict::column(calendar::feed::Column::AgentId)
+        .update_columns([calendar::feed::Column::TokenHash, calendar::feed::Column::CreatedAt])
+        .to_owned();
+    calendar::feed::Entity::insert(record)
+        .on_conflict(replace)
+        .exec_without_returning(&app.db)
+        .await?;
+    let mut url = app.config.public_url.clone();
+    crate::service::push_path(&mut url, &["feeds", &format!("{token}.ics")]);
+    Ok(url)
+}
+
+/// Makes the feed's address stop working. False where there was none.
+///
+/// # Errors
+/// `NOT_FOUND` where there is no such agent.
+pub async fn revoke_feed(app: &App, agent_id: Uuid) -> Result<bool> {
+    crate::service::agent::get(app, agent_id).await?;
+    let deleted = calendar::feed::Entity::delete_by_id(agent_id).exec(&app.db).await?;
+    Ok(deleted.rows_affected == 1)
+}
+
+/// The calendar behind a feed's secret: its agent and its entries from 90 days ago on.
+///
+/// # Errors
+/// `NOT_FOUND` for a secret that opens nothing, or a calendar whose agent was deactivated or has
+/// disconnected it.
+pub async fn read_feed(
+    app: &App,
+    token: &str,
+) -> Result<(agent::Model, Vec<busy::builtin::Model>)> {
+    let hash = app.secrets.hash(token);
+    let select = calendar::feed::Entity::find().filter(calendar::feed::Column::TokenHash.eq(hash));
+    let feed = select.one(&app.db).await?;
+    let unknown = || Error::NotFound("there is no such feed".to_owned());
+    let agent = crate::service::agent::get(app, feed.ok_or_else(unknown)?.agent_id).await?;
+    if !agent.active || !has_local(app, &app.db, agent.id).await? {
+        return Err(unknown());
+    }
+    let since = app.now() - TimeDelta::days(90);
+    let events = store::busy::builtin::since(&app.db, agent.id, since).await?;
+    Ok((agent, events))
+}

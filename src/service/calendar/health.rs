@@ -1,0 +1,52 @@
+//! Whether a calendar can be trusted to say when its agent is free.
+
+use calendar_provider::Residence;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::CONNECTED;
+use crate::app::App;
+use crate::store::agent::Candidate;
+use crate::store::calendar;
+
+/// What decides whether a calendar can be trusted to say when its agent is free.
+#[derive(Clone, Copy, Debug)]
+pub struct Health<'a> {
+    provider: &'a str,
+    status: &'a str,
+    last_synced_at: Option<DateTime<Utc>>,
+}
+
+impl<'a> Health<'a> {
+    /// Of a candidate for a meeting.
+    pub fn of(candidate: &'a Candidate) -> Self {
+        Self {
+            provider: &candidate.provider,
+            status: &candidate.calendar_status,
+            last_synced_at: candidate.last_synced_at,
+        }
+    }
+
+    /// Whether it can be trusted now: connected, its provider at hand, and its busy time kept by
+    /// ourselves or known to be fresh.
+    pub fn is_good(self, app: &App) -> bool {
+        let Some(provider) = app.providers.get(self.provider) else { return false };
+        let staleness = TimeDelta::minutes(app.config.limits.calendar_staleness_minutes.into());
+        let is_fresh = match provider.about().capabilities.residence {
+            Residence::Local => true,
+            Residence::Remote => {
+                self.last_synced_at.is_some_and(|synced| app.now() < synced + staleness)
+            }
+        };
+        self.status == CONNECTED && is_fresh
+    }
+}
+
+/// Whether a calendar can be trusted now.
+pub fn is_healthy(app: &App, calendar: &calendar::Model) -> bool {
+    let health = Health {
+        provider: &calendar.provider,
+        status: &calendar.status,
+        last_synced_at: calendar.last_synced_at,
+    };
+    health.is_good(app)
+}
