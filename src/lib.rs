@@ -3,10 +3,11 @@
 //! Read top-down: [`config`] and [`app`] are what a process holds, [`http`] is where a request
 //! comes in, [`graphql`] decodes it, [`service`] does it, [`scheduling`] decides what is free,
 //! [`store`] keeps it, and [`jobs`] delivers what it caused with [`mail`]. [`server`] puts a process
-//! together.
+//! together, and [`run_with`] runs it with calendars of one's own.
 
 pub mod app;
 pub mod clock;
+pub mod command_line;
 pub mod config;
 pub mod demo;
 pub mod graphql;
@@ -20,3 +21,5 @@ pub mod server;
 pub mod service;
 pub mod store;
 pub mod telemetry;
+
+pub use command_line::run_with;

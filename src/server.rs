@@ -43,11 +43,17 @@ pub enum Migrations {
     Require,
 }
 
-/// Opens the database and gathers what requests and deliveries need.
+/// Opens the database and gathers what requests and deliveries need, `extra` calendar providers
+/// among it.
 ///
 /// # Errors
-/// [`ConfigError`](crate::config::ConfigError) for a key that can't be had; the database's own.
-pub async fn open(config: Config, migrations: Migrations) -> anyhow::Result<App> {
+/// [`ConfigError`](crate::config::ConfigError) for a key that can't be had; two providers of one
+/// identifier; the database's own.
+pub async fn open(
+    config: Config,
+    migrations: Migrations,
+    extra: Vec<Arc<dyn CalendarProvider>>,
+) -> anyhow::Result<App> {
     let secrets = key_file::secrets(&config)?;
     let db = connect(&config).await?;
     match migrations {
@@ -66,7 +72,7 @@ pub async fn open(config: Config, migrations: Migrations) -> anyhow::Result<App>
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
         secrets,
-        providers: providers(&db),
+        providers: providers(&db, extra)?,
         mailer: Mailer::from_url(config.mail_url.expose_secret())?,
         config,
         db,
@@ -100,8 +106,21 @@ pub async fn connect(config: &Config) -> anyhow::Result<DatabaseConnection> {
 }
 
 /// The calendars that agents can connect. This is the one place that names them.
-fn providers(db: &DatabaseConnection) -> Vec<Arc<dyn CalendarProvider>> {
-    vec![Arc::new(Builtin::new(Arc::new(BuiltinCalendar::new(db.clone()))))]
+fn providers(
+    db: &DatabaseConnection,
+    extra: Vec<Arc<dyn CalendarProvider>>,
+) -> anyhow::Result<Vec<Arc<dyn CalendarProvider>>> {
+    let builtin: Arc<dyn CalendarProvider> =
+        Arc::new(Builtin::new(Arc::new(BuiltinCalendar::new(db.clone()))));
+    let mut all = vec![builtin];
+    for provider in extra {
+        let id = &provider.about().id;
+        if all.iter().any(|other| other.about().id == *id) {
+            anyhow::bail!("two calendar providers have the identifier {id:?}");
+        }
+        all.push(provider);
+    }
+    Ok(all)
 }
 
 /// How [`serve`] runs.

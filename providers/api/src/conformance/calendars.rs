@@ -8,6 +8,7 @@ use super::mirror::Mirror;
 use crate::{Connection, ErrorClass};
 
 checks! {
+    "calendars, Connection::also_busy";
     the_connected_calendar_is_listed: Calendars,
     listed_calendars_are_told_apart: Calendars,
     each_listed_calendar_can_be_read: Calendars,

@@ -10,6 +10,8 @@ use crate::{Capabilities, ProviderError};
 pub(super) struct Check {
     /// The rule as a name.
     pub(super) name: &'static str,
+    /// The call that it is about.
+    pub(super) see: &'static str,
     /// What the provider must be able to do for the rule to mean something.
     pub(super) needs: Needs,
     /// Tries the rule against a fresh subject.
@@ -71,12 +73,14 @@ impl Needs {
     }
 }
 
-/// Lists a module's checks: each async function under its own name, and what it needs.
+/// Lists a module's checks: the call that they are about, each async function under its own name,
+/// and what it needs.
 macro_rules! checks {
-    ($($name:ident: $needs:ident),+ $(,)?) => {
+    ($see:literal; $($name:ident: $needs:ident),+ $(,)?) => {
         pub(super) const CHECKS: &[$crate::conformance::check::Check] = &[$(
             $crate::conformance::check::Check {
                 name: stringify!($name),
+                see: $see,
                 needs: $crate::conformance::check::Needs::$needs,
                 run: |bench| Box::pin($name(bench)),
             }

@@ -7,6 +7,7 @@ use super::check::{Stop, checks, ensure};
 use crate::{EventDraft, EventReceipt};
 
 checks! {
+    "put_event: conference_wanted";
     a_wanted_conference_is_made: Writes,
     a_conference_stays_when_the_event_moves: Writes,
     two_events_have_two_conferences: Writes,

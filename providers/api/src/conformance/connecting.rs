@@ -7,6 +7,7 @@ use super::check::{Stop, checks, ensure};
 use crate::{ConnectMethod, ErrorClass};
 
 checks! {
+    "about, connect";
     about_has_a_stable_id_and_a_name: Nothing,
     about_lists_what_connecting_needs: Nothing,
     about_and_the_oauth_client_agree: Nothing,

@@ -5,6 +5,7 @@ use super::check::{Stop, checks, ensure};
 use super::mirror::Mirror;
 
 checks! {
+    "events that the agent deletes";
     an_event_deleted_by_hand_frees_its_time: Writes,
     an_event_deleted_by_hand_is_none: Writes,
     an_event_deleted_by_hand_is_told: WritesAndChanges,

@@ -7,6 +7,7 @@ use super::mirror::Mirror;
 use crate::ErrorClass;
 
 checks! {
+    "ProviderError: the classes";
     an_unknown_connection_is_never_free: Nothing,
     an_unknown_connection_takes_no_events: Writes,
     an_unknown_connection_has_no_changes: Changes,

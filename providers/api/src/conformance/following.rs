@@ -6,6 +6,7 @@ use super::mirror::{Mirror, changes};
 use crate::{Cursor, ErrorClass};
 
 checks! {
+    "changes";
     the_first_look_tells_every_event: Changes,
     no_change_tells_nothing_and_goes_on: Changes,
     a_new_event_is_told_once: WritesAndChanges,

@@ -50,7 +50,7 @@ pub async fn run(factory: &dyn Factory) -> Report {
     let mut report = Report::default();
     for check in all_checks() {
         let outcome = run_one(check, factory.fresh().await).await;
-        report.add(check.name, outcome);
+        report.add(check, outcome);
     }
     report
 }

@@ -7,6 +7,7 @@ use super::check::{Stop, checks, ensure};
 use crate::{ErrorClass, Push, Pushed, Watch, WatchRequest};
 
 checks! {
+    "watch, unwatch, read_push";
     a_channel_ends_no_later_than_was_asked: Push,
     a_calendar_can_have_two_channels: Push,
     a_channel_can_be_prolonged: Push,

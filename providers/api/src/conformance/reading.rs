@@ -7,6 +7,7 @@ use super::check::{Stop, checks, ensure};
 use crate::TimeRange;
 
 checks! {
+    "free_busy";
     an_empty_calendar_is_free: Nothing,
     an_event_is_busy_for_its_exact_time: Nothing,
     a_window_that_ends_where_an_event_starts_is_free: Nothing,

@@ -10,6 +10,7 @@ use super::{MovedOccurrence, OutsideSeries};
 use crate::TimeRange;
 
 checks! {
+    "free_busy and changes: recurrence";
     a_series_is_busy_at_each_occurrence: Nothing,
     a_series_keeps_its_wall_clock_across_spring: Nothing,
     a_series_keeps_its_wall_clock_across_autumn: Nothing,
@@ -213,7 +214,7 @@ fn in_paris(start: &str, rule: &str) -> OutsideSeries {
 }
 
 fn moved(original: &str, start: &str) -> MovedOccurrence {
-    MovedOccurrence { original: local(original), start: local(start) }
+    MovedOccurrence::new(local(original), local(start))
 }
 
 fn local(text: &str) -> NaiveDateTime {

@@ -5,6 +5,7 @@ use super::check::{Stop, checks, ensure};
 use crate::EventHandle;
 
 checks! {
+    "put_event: event_ref is a hint, uid decides";
     a_reference_that_is_right_makes_no_second_event: Writes,
     a_reference_that_never_was_makes_one_event: Writes,
     a_reference_of_a_deleted_event_makes_one_event: Writes,

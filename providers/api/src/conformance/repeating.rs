@@ -9,6 +9,7 @@ use super::check::{Stop, checks, ensure};
 use crate::ErrorClass;
 
 checks! {
+    "put_event, delete_event: idempotence";
     putting_twice_makes_one_event: Writes,
     deleting_twice_succeeds: Writes,
     deleting_what_never_was_succeeds: Writes,

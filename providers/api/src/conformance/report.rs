@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::check::Stop;
+use super::check::{Check, Stop};
 
 /// How every check of a run ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Failure {
     pub check: &'static str,
     /// What the provider did.
     pub reason: String,
+    /// The call that the check is about, as the trait names it.
+    pub see: &'static str,
 }
 
 /// A check that could not be tried.
@@ -42,10 +44,11 @@ impl Report {
         self.failed.is_empty()
     }
 
-    pub(super) fn add(&mut self, check: &'static str, outcome: Result<(), Stop>) {
+    pub(super) fn add(&mut self, check: &Check, outcome: Result<(), Stop>) {
+        let Check { name: check, see, .. } = *check;
         match outcome {
             Ok(()) => self.passed.push(check),
-            Err(Stop::Failed(reason)) => self.failed.push(Failure { check, reason }),
+            Err(Stop::Failed(reason)) => self.failed.push(Failure { check, reason, see }),
             Err(Stop::Skipped(reason)) => self.skipped.push(Skip { check, reason }),
         }
     }
@@ -55,7 +58,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { passed, failed, skipped } = self;
         write!(f, "{} passed, {} failed, {} skipped", passed.len(), failed.len(), skipped.len())?;
-        for Failure { check, reason } in failed {
+        for Failure { check, reason, .. } in failed {
             write!(f, "\n  FAILED {check}: {reason}")?;
         }
         for Skip { check, reason } in skipped {

@@ -188,6 +188,13 @@ pub struct MovedOccurrence {
     pub start: NaiveDateTime,
 }
 
+impl MovedOccurrence {
+    /// The occurrence that the rule puts at `original`, at `start` instead.
+    pub const fn new(original: NaiveDateTime, start: NaiveDateTime) -> Self {
+        Self { original, start }
+    }
+}
+
 /// An event of whole days that the agent made with another program, in a calendar whose own zone
 /// is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,6 +212,13 @@ pub struct OutsideDays {
     pub zone: Tz,
     /// Whether it blocks the agent.
     pub busy: bool,
+}
+
+impl OutsideDays {
+    /// Whole days that block the agent.
+    pub fn new(uid: impl Into<String>, first: NaiveDate, days: u32, zone: Tz) -> Self {
+        Self { uid: uid.into(), title: "Outside days".into(), first, days, zone, busy: true }
+    }
 }
 
 /// What can be wrong with a calendar.

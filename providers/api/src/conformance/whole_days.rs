@@ -9,6 +9,7 @@ use super::mirror::Mirror;
 use super::{OutsideDays, OutsideSeries};
 
 checks! {
+    "free_busy and changes: whole days";
     a_whole_day_is_busy_from_midnight_to_midnight_there: Nothing,
     a_whole_day_of_23_hours_is_busy_for_23: Nothing,
     a_whole_day_of_25_hours_is_busy_for_25: Nothing,
@@ -72,12 +73,6 @@ async fn a_whole_day_is_told(bench: &Bench) -> Result<(), Stop> {
 }
 
 fn days(first: &str, days: u32, zone: Tz) -> OutsideDays {
-    OutsideDays {
-        uid: uid(1),
-        title: "Outside days".into(),
-        first: first.parse().expect("the kit's own dates are well formed"),
-        days,
-        zone,
-        busy: true,
-    }
+    let first = first.parse().expect("the kit's own dates are well formed");
+    OutsideDays::new(uid(1), first, days, zone)
 }

@@ -5,6 +5,7 @@ use super::check::{Stop, checks, ensure};
 use crate::{ErrorClass, EventDraft, EventHandle};
 
 checks! {
+    "put_event, delete_event, get_event";
     an_event_reads_back_as_written: Writes,
     an_event_is_found_by_its_reference: Writes,
     an_event_that_was_never_made_is_none: Writes,

@@ -7,6 +7,7 @@ use super::check::{Stop, checks, ensure};
 use crate::TimeRange;
 
 checks! {
+    "put_event, get_event: instants";
     zones_of_odd_offsets_move_nothing: Writes,
     an_event_across_a_gap_keeps_its_instants: Writes,
     both_passes_of_a_fold_are_told_apart: Writes,

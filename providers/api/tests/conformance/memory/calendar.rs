@@ -20,6 +20,7 @@ use super::{Flaw, Kind, MAIN, SIDE, TOKEN};
 pub(crate) struct Calendar {
     about: About,
     oauth2: Option<OAuth2>,
+    owner: String,
     pub(super) flaw: Flaw,
     state: Mutex<State>,
 }
@@ -33,7 +34,8 @@ enum Doing {
 }
 
 impl Calendar {
-    pub(crate) fn new(kind: Kind, flaw: Flaw) -> Self {
+    /// One whose `owner`'s main calendar is disturbed from outside.
+    pub(crate) fn new(kind: Kind, flaw: Flaw, owner: &str) -> Self {
         let id = if flaw == Flaw::BadId { "In Memory" } else { "memory" };
         let mut about = About::new(id, "In memory", ConnectMethod::Credentials);
         if flaw != Flaw::NoFields {
@@ -48,7 +50,11 @@ impl Calendar {
             let url: url::Url = "https://memory.example/".parse().expect("a URL");
             OAuth2::new(url.clone(), url, "client")
         });
-        Self { about, oauth2, flaw, state: Mutex::default() }
+        Self { about, oauth2, owner: owner.into(), flaw, state: Mutex::default() }
+    }
+
+    fn main(&self) -> Place {
+        (self.owner.clone(), MAIN.into())
     }
 
     pub(super) fn has(&self, flaw: Flaw) -> bool {
@@ -62,15 +68,15 @@ impl Calendar {
     pub(super) fn add(&self, mut entry: Entry, busy: bool) -> Hook {
         entry.busy = busy || self.has(Flaw::TransparentIsBusy);
         if !self.has(Flaw::OutsideUnseen) {
-            self.lock().keep(&main(), entry.uid.clone(), Some(entry));
+            self.lock().keep(&self.main(), entry.uid.clone(), Some(entry));
         }
         Hook::Done
     }
 
     pub(super) fn remove(&self, uid: &str) {
         let mut state = self.lock();
-        if let Some(event_ref) = state.by_uid(&main(), uid) {
-            self.take_out(&mut state, &main(), event_ref);
+        if let Some(event_ref) = state.by_uid(&self.main(), uid) {
+            self.take_out(&mut state, &self.main(), event_ref);
         }
     }
 
@@ -235,10 +241,6 @@ pub(super) fn place(connection: &Connection) -> Place {
     (connection.owner.clone(), connection.calendar_ref.clone())
 }
 
-fn main() -> Place {
-    ("owner".into(), MAIN.into())
-}
-
 fn known(calendar_ref: &str) -> Result<(), ProviderError> {
     let known = [MAIN, SIDE].contains(&calendar_ref);
     if known { Ok(()) } else { Err(ProviderError::not_found("the calendar")) }
@@ -299,7 +301,7 @@ impl CalendarProvider for Calendar {
         }
         let mut places = vec![self.place(connection)];
         if self.has(Flaw::OwnersMix) {
-            places = vec![main()];
+            places = vec![self.main()];
         }
         for also in connection.also_busy.iter().filter(|_| !self.has(Flaw::AlsoBusyIgnored)) {
             if !self.has(Flaw::AlsoBusyGoneIsFree) {

@@ -44,7 +44,7 @@ pub(crate) struct Calendars {
 #[async_trait]
 impl Factory for Calendars {
     async fn fresh(&self) -> Box<dyn Subject> {
-        Box::new(Memory(Arc::new(Calendar::new(self.kind, self.flaw))))
+        Box::new(Memory(Arc::new(Calendar::new(self.kind, self.flaw, "owner"))))
     }
 }
 
