@@ -1,6 +1,9 @@
 //! Google on a bad day, and the agent who has left.
 
+use std::time::Duration;
+
 use calendar_provider::{CalendarProvider, ErrorClass};
+use calendar_provider_google::Google;
 use chrono::TimeDelta;
 use fake_google::Fault;
 
@@ -120,4 +123,15 @@ async fn a_token_that_ends_early_is_unauthorized() {
     connection.credentials = crate::world::token(&fake, ADA);
     fake.clock().advance(TimeDelta::minutes(56));
     expect_error(google.free_busy(&connection, day()).await, ErrorClass::Unauthorized);
+}
+
+#[tokio::test]
+async fn a_google_that_never_answers_is_given_up_on() {
+    let World { fake, connection, .. } = World::new().await;
+    let client = crate::world::client().with_deadline(Duration::from_millis(200));
+    let google = Google::new(crate::world::settings(&fake), client);
+    fake.inflict(Fault::Hang);
+    expect_error(google.free_busy(&connection, day()).await, ErrorClass::Transient);
+    fake.mend();
+    google.free_busy(&connection, day()).await.unwrap();
 }

@@ -1,5 +1,6 @@
 //! Google Calendar against the fake, and against recorded exchanges.
 
+mod about;
 mod bad_days;
 mod conformance;
 mod counting;

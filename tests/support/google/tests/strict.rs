@@ -331,3 +331,26 @@ async fn the_whole_flow_brings_a_token_that_works() {
     let (_, claims) = world.send(request.expect("a request")).await;
     assert_eq!((&claims["email"], claims.get("name")), (&json!(ADA), None));
 }
+
+#[tokio::test]
+async fn a_token_endpoint_can_break_off_or_be_slow() {
+    let world = World::new().await;
+    let once = Settings { network: Network::Any, attempts: 1, ..Settings::default() };
+    let http = HttpClient::new(once).expect("valid settings");
+    let ask = || {
+        let request = Request::post(world.fake.token_url().as_str())
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body("grant_type=refresh_token".into());
+        http.send(request.expect("a request"))
+    };
+    let oauth = world.fake.oauth();
+    oauth.inflict_next(1, fake_oauth::Fault::CutOff);
+    assert!(ask().await.is_err());
+    oauth.inflict(fake_oauth::Fault::Slow(std::time::Duration::from_millis(20)));
+    let (one, two) = tokio::join!(ask(), ask());
+    assert_eq!(
+        (one.expect("late").status(), two.expect("late").status()),
+        (StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED)
+    );
+    assert_eq!(oauth.counts().token_requests_at_once, 2);
+}
