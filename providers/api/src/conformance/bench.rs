@@ -7,15 +7,16 @@ use chrono_tz::Tz;
 use secrecy::ExposeSecret;
 
 use super::check::{Stop, ensure};
-use super::{Fault, Hook, OutsideEvent, Subject};
+use super::{Fault, Hook, OutsideDays, OutsideEvent, OutsideSeries, Subject};
 use crate::{
     BusyInterval, CalendarProvider, Connection, ErrorClass, EventDraft, EventHandle, EventReceipt,
     EventSnapshot, Participant, ProviderError, TimeRange,
 };
 
 /// A subject with its provider and connection at hand.
+#[derive(Clone)]
 pub(super) struct Bench {
-    pub(super) subject: Box<dyn Subject>,
+    pub(super) subject: Arc<dyn Subject>,
     pub(super) provider: Arc<dyn CalendarProvider>,
     pub(super) connection: Connection,
 }
@@ -23,7 +24,14 @@ pub(super) struct Bench {
 impl Bench {
     pub(super) fn new(subject: Box<dyn Subject>) -> Self {
         let (provider, connection) = (subject.provider(), subject.connection());
-        Self { subject, provider, connection }
+        Self { subject: subject.into(), provider, connection }
+    }
+
+    /// The same with another calendar of the account that blocks the agent as well.
+    pub(super) fn also_busy(&self, calendar_ref: String) -> Self {
+        let mut bench = self.clone();
+        bench.connection.also_busy = vec![calendar_ref];
+        bench
     }
 
     /// Makes `range` busy: with an event of the server's where the provider writes, else with
@@ -43,6 +51,21 @@ impl Bench {
     /// Puts an event in the calendar from outside, or skips the check.
     pub(super) async fn add_outside(&self, event: OutsideEvent) -> Result<(), Stop> {
         available(self.subject.add_outside_event(event).await, "no add_outside_event")
+    }
+
+    /// Puts a recurring event in the calendar from outside, or skips the check.
+    pub(super) async fn add_series(&self, series: OutsideSeries) -> Result<(), Stop> {
+        available(self.subject.add_outside_series(series).await, "no add_outside_series")
+    }
+
+    /// Puts an event of whole days in the calendar from outside, or skips the check.
+    pub(super) async fn add_days(&self, days: OutsideDays) -> Result<(), Stop> {
+        available(self.subject.add_outside_days(days).await, "no add_outside_days")
+    }
+
+    /// Removes the event of this number from outside, or skips the check.
+    pub(super) async fn remove_outside(&self, number: u32) -> Result<(), Stop> {
+        available(self.subject.remove_outside(&uid(number)).await, "no remove_outside")
     }
 
     /// Breaks the calendar, or skips the check.
@@ -157,7 +180,7 @@ pub(super) fn draft(number: u32, range: TimeRange) -> EventDraft {
 
 /// The same event as [`draft`] would be, made by another program.
 pub(super) fn outside(number: u32, range: TimeRange) -> OutsideEvent {
-    OutsideEvent { uid: uid(number), range, title: format!("Outside {number}"), busy: true }
+    OutsideEvent::new(uid(number), range, format!("Outside {number}"))
 }
 
 /// The event of this number, known by its UID alone.
@@ -165,7 +188,8 @@ pub(super) fn handle(number: u32) -> EventHandle {
     EventHandle::new(uid(number), None)
 }
 
-fn uid(number: u32) -> String {
+/// The UID of the kit's event of this number.
+pub(super) fn uid(number: u32) -> String {
     format!("conformance-{number}@frontdesk.example")
 }
 

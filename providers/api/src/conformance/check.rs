@@ -44,12 +44,16 @@ pub(super) enum Needs {
     Changes,
     WritesAndChanges,
     NoChanges,
+    Calendars,
+    NoCalendars,
+    Push,
+    NoPush,
 }
 
 impl Needs {
     /// Why a provider of these capabilities is not checked, if so.
     pub(super) const fn missing_in(self, capabilities: &Capabilities) -> Option<&'static str> {
-        let Capabilities { writes, changes, .. } = *capabilities;
+        let Capabilities { writes, changes, calendars, push, .. } = *capabilities;
         match self {
             Self::Writes if !writes => Some("the provider does not write"),
             Self::ReadOnly if writes => Some("the provider writes"),
@@ -58,6 +62,10 @@ impl Needs {
                 Some("the provider does not both write and follow changes")
             }
             Self::NoChanges if changes => Some("the provider follows changes"),
+            Self::Calendars if !calendars => Some("the provider lists no calendars"),
+            Self::NoCalendars if calendars => Some("the provider lists calendars"),
+            Self::Push if !push => Some("the provider does not push"),
+            Self::NoPush if push => Some("the provider pushes"),
             _ => None,
         }
     }

@@ -9,6 +9,7 @@ use crate::{ConnectMethod, ErrorClass};
 checks! {
     about_has_a_stable_id_and_a_name: Nothing,
     about_lists_what_connecting_needs: Nothing,
+    about_and_the_oauth_client_agree: Nothing,
     connecting_gives_a_connection_that_works: Nothing,
     connecting_refuses_wrong_credentials: Nothing,
 }
@@ -38,6 +39,22 @@ async fn about_lists_what_connecting_needs(bench: &Bench) -> Result<(), Stop> {
         ConnectMethod::None => {
             ensure(names.is_empty(), "it connects with nothing and lists credential fields")
         }
+    }
+}
+
+async fn about_and_the_oauth_client_agree(bench: &Bench) -> Result<(), Stop> {
+    let about = bench.provider.about();
+    ensure(about.requests_per_minute != Some(0), "it allows no request in a minute")?;
+    let scopes: BTreeSet<_> = about.permissions.iter().map(|it| &it.scope).collect();
+    ensure(scopes.len() == about.permissions.len(), "it asks for one scope twice")?;
+    match (about.connect_with, bench.provider.oauth2()) {
+        (ConnectMethod::OAuth2, None) => {
+            ensure(!about.configured, "it is configured, connects with OAuth and has no client")
+        }
+        (ConnectMethod::OAuth2, Some(client)) => {
+            ensure(!client.client_id.is_empty(), "its OAuth client has no identifier")
+        }
+        (_, client) => ensure(client.is_none(), "it has an OAuth client and does not use it"),
     }
 }
 

@@ -1,10 +1,9 @@
 //! Following changes with a cursor.
 
-use std::collections::BTreeMap;
-
-use super::bench::{Bench, day, draft, handle, list, minutes, outside};
+use super::bench::{Bench, day, draft, handle, minutes, outside};
 use super::check::{Stop, checks, ensure};
-use crate::{Change, Changes, Cursor, ErrorClass, EventSnapshot, TimeRange};
+use super::mirror::{Mirror, changes};
+use crate::{Cursor, ErrorClass};
 
 checks! {
     the_first_look_tells_every_event: Changes,
@@ -18,60 +17,6 @@ checks! {
     following_ends_where_reading_does: WritesAndChanges,
     an_unknown_cursor_is_expired: Changes,
     a_provider_that_follows_no_changes_says_so: NoChanges,
-}
-
-/// A calendar as it is known from changes alone.
-#[derive(Default)]
-struct Mirror {
-    events: BTreeMap<String, EventSnapshot>,
-    cursor: Option<Cursor>,
-}
-
-impl Mirror {
-    /// Takes in what changed since the last time; what was told.
-    async fn follow(&mut self, bench: &Bench) -> Result<Vec<Change>, Stop> {
-        let Changes { events, next } = changes(bench, self.cursor.as_ref()).await?;
-        self.cursor = Some(next);
-        for change in &events {
-            match change.clone() {
-                Change::Present(event) => {
-                    self.events.insert(event.event_ref.clone(), event);
-                }
-                Change::Gone { event_ref } => {
-                    self.forget_series(&event_ref);
-                    self.events.remove(&event_ref);
-                }
-                Change::Series { series_ref, occurrences } => {
-                    self.forget_series(&series_ref);
-                    let each =
-                        occurrences.into_iter().map(|event| (event.event_ref.clone(), event));
-                    self.events.extend(each);
-                }
-            }
-        }
-        Ok(events)
-    }
-
-    fn forget_series(&mut self, series_ref: &str) {
-        self.events.retain(|_, event| event.series_ref.as_deref() != Some(series_ref));
-    }
-
-    /// Fails unless exactly `expected` stands in the day, in any order.
-    fn expect(&self, expected: &[TimeRange]) -> Result<(), Stop> {
-        let inside = self.events.values().filter(|event| event.busy && event.range.overlaps(day()));
-        let mut known: Vec<_> = inside.map(|event| event.range).collect();
-        let mut expected = expected.to_vec();
-        known.sort_unstable();
-        expected.sort_unstable();
-        ensure(
-            known == expected,
-            format_args!(
-                "the changes add up to [{}] and should to [{}]",
-                list(&known),
-                list(&expected)
-            ),
-        )
-    }
 }
 
 async fn the_first_look_tells_every_event(bench: &Bench) -> Result<(), Stop> {
@@ -191,7 +136,7 @@ async fn following_ends_where_reading_does(bench: &Bench) -> Result<(), Stop> {
 
 async fn an_unknown_cursor_is_expired(bench: &Bench) -> Result<(), Stop> {
     bench.seed(1, minutes(0, 30)).await?;
-    let real = changes(bench, None).await?.next;
+    let real = changes(bench, None, day()).await?.next;
     let spoilt = format!("{}x", real.as_str());
     for text in ["", "-1", "no such cursor", &spoilt] {
         let cursor = Cursor::new(text);
@@ -204,8 +149,4 @@ async fn an_unknown_cursor_is_expired(bench: &Bench) -> Result<(), Stop> {
 async fn a_provider_that_follows_no_changes_says_so(bench: &Bench) -> Result<(), Stop> {
     let told = bench.provider.changes(&bench.connection, None, day()).await;
     bench.expect_refused(&bench.connection, told, &[ErrorClass::Unsupported])
-}
-
-async fn changes(bench: &Bench, since: Option<&Cursor>) -> Result<Changes, Stop> {
-    Ok(bench.provider.changes(&bench.connection, since, day()).await?)
 }

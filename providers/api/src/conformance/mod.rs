@@ -12,113 +12,37 @@
 //! ```
 
 mod bench;
+mod calendars;
 mod check;
+mod conference;
 mod connecting;
+mod drifting;
 mod failing;
 mod following;
+mod mirror;
+mod pushing;
 mod reading;
+mod recurring;
+mod referring;
 mod repeating;
 mod report;
+mod subject;
+mod whole_days;
 mod writing;
 mod zones;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-
-use crate::{CalendarProvider, ConnectRequest, Connection, TimeRange};
 use bench::Bench;
 use check::{Check, Stop};
 
 pub use report::{Failure, Report, Skip};
+pub use subject::{
+    Factory, Fault, Hook, MovedOccurrence, OutsideDays, OutsideEvent, OutsideSeries, Subject,
+};
 
 /// How long a check may hang before it fails, in real time. No check waits by itself.
 const HANG: Duration = Duration::from_secs(60);
-
-/// Makes what the checks run against.
-#[async_trait]
-pub trait Factory: Send + Sync {
-    /// A provider with one connected calendar that holds nothing. Subjects share nothing.
-    async fn fresh(&self) -> Box<dyn Subject>;
-}
-
-/// A provider under test, and its connected calendar.
-#[async_trait]
-pub trait Subject: Send + Sync + 'static {
-    /// The provider.
-    fn provider(&self) -> Arc<dyn CalendarProvider>;
-
-    /// The connection to the empty calendar.
-    fn connection(&self) -> Connection;
-
-    /// A connection that the provider does not know, or no longer.
-    fn unknown_connection(&self) -> Connection;
-
-    /// A second connection, to another empty calendar.
-    fn other_connection(&self) -> Option<Connection> {
-        None
-    }
-
-    /// A request that connects.
-    fn connect_request(&self) -> Option<ConnectRequest> {
-        None
-    }
-
-    /// A request that must be refused.
-    fn wrong_connect_request(&self) -> Option<ConnectRequest> {
-        None
-    }
-
-    /// Puts an event in the calendar behind the provider's back, as the agent would with a
-    /// calendar program. A provider that can't write needs it.
-    async fn add_outside_event(&self, _event: OutsideEvent) -> Hook {
-        Hook::Unavailable
-    }
-
-    /// Makes every later call fail so, until [`mend`](Self::mend).
-    async fn inflict(&self, _fault: Fault) -> Hook {
-        Hook::Unavailable
-    }
-
-    /// Ends what [`inflict`](Self::inflict) began.
-    async fn mend(&self) {}
-}
-
-/// An event that the agent made with another program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct OutsideEvent {
-    /// Its UID.
-    pub uid: String,
-    /// When.
-    pub range: TimeRange,
-    /// Its title.
-    pub title: String,
-    /// Whether it blocks the agent: OPAQUE or TRANSPARENT (RFC 5545, section 3.8.2.7).
-    pub busy: bool,
-}
-
-/// What can be wrong with a calendar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Fault {
-    /// The calendar can't be reached.
-    Down,
-    /// The authorization was revoked.
-    Revoked,
-    /// The calendar wants fewer requests.
-    RateLimited,
-}
-
-/// Whether a [`Subject`] could do what it was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Hook {
-    /// It did.
-    Done,
-    /// It can't; the checks that need it are skipped.
-    Unavailable,
-}
 
 /// Runs every check, each against a fresh subject, one after another. Needs a tokio runtime with
 /// time enabled.
@@ -144,12 +68,19 @@ pub async fn assert_conforms(factory: &dyn Factory) -> Report {
 fn all_checks() -> impl Iterator<Item = &'static Check> {
     [
         connecting::CHECKS,
+        calendars::CHECKS,
         reading::CHECKS,
+        recurring::CHECKS,
+        whole_days::CHECKS,
         zones::CHECKS,
         writing::CHECKS,
+        referring::CHECKS,
         repeating::CHECKS,
+        conference::CHECKS,
         failing::CHECKS,
         following::CHECKS,
+        drifting::CHECKS,
+        pushing::CHECKS,
     ]
     .into_iter()
     .flatten()
