@@ -31,7 +31,8 @@ fn permissions(settings: &Settings) -> Vec<Permission> {
         // The token endpoint may answer scopes with the resource they belong to.
         let mut qualified = settings.graph_url.clone();
         qualified.set_path(scope);
-        permission.aliases = vec![qualified.into()];
+        permission.aliases = vec![format!("https://graph.microsoft.com/{scope}"), qualified.into()];
+        permission.aliases.dedup();
         permission
     };
     vec![

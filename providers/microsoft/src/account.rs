@@ -1,6 +1,5 @@
 //! Connecting an account, and its calendars.
 
-use calendar_http::http::Method;
 use calendar_provider::{
     CalendarInfo, ConnectRequest, ConnectedAccount, Connection, ErrorClass, ProviderError,
 };
@@ -132,11 +131,9 @@ async fn default_ref(
     let epoch = DateTime::UNIX_EPOCH + TimeDelta::days(365 * 50);
     let body = schedule_body(&address, epoch, epoch + TimeDelta::hours(1));
     let url = session.url(&["me", "calendar", "getSchedule"], &[])?;
-    let call = Call::new(Method::POST, url, "the mailbox").with_body(body);
+    let call = Call::ask(url, body, "the mailbox");
     match session.read::<Value>(call).await {
-        Ok(answer) if answer["value"][0]["error"].is_null() => {
-            Ok(CalendarRef::Default { address })
-        }
+        Ok(answer) if answer["value"][0]["error"].is_null() => Ok(CalendarRef::Default { address }),
         Ok(_) => Ok(by_id),
         Err(error) if is_refusal(&error) => Ok(by_id),
         Err(error) => Err(error),
@@ -155,8 +152,5 @@ async fn mailbox_settings(session: &Session<'_>) -> Result<MailboxSettings, Prov
 
 /// Whether it was refused for good, by a service that works. That the token is good was seen before.
 fn is_refusal(error: &ProviderError) -> bool {
-    matches!(
-        error.class(),
-        ErrorClass::Permanent | ErrorClass::NotFound | ErrorClass::Unauthorized
-    )
+    matches!(error.class(), ErrorClass::Permanent | ErrorClass::NotFound | ErrorClass::Unauthorized)
 }

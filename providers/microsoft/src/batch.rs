@@ -15,7 +15,7 @@ use crate::{
 /// The most requests that a batch may hold.
 const MAX_PARTS: usize = 20;
 
-/// One request.
+/// One request, which changes nothing.
 #[derive(Clone)]
 pub(crate) struct Part {
     pub(crate) method: Method,
@@ -55,6 +55,7 @@ pub(crate) async fn send(
         let part = parts.remove(0);
         let mut call = Call::new(part.method.clone(), address(session, &part)?, part.about);
         call.body = part.body;
+        call.reads = true;
         return Ok(vec![session.read(call).await?]);
     }
     let mut answers = Vec::with_capacity(parts.len());
@@ -73,8 +74,7 @@ async fn send_chunk(session: &Session<'_>, parts: &[Part]) -> Result<Vec<Value>,
         requests.push(request(id, part, relative));
     }
     let url = session.url(&["$batch"], &[])?;
-    let call = Call::new(Method::POST, url, "the mailbox")
-        .with_body(json!({ "requests": requests }));
+    let call = Call::ask(url, json!({ "requests": requests }), "the mailbox");
     let response = session.send_many(call, parts.len()).await?;
     let answers: Answers = calendar_http::read_json(&response)?;
     // They come in any order.

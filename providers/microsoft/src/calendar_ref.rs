@@ -61,11 +61,9 @@ mod tests {
         for text in ["default:ada@contoso.example", "AAMkAGI2TGuLAAA="] {
             assert_eq!(CalendarRef::parse(text).to_string(), text);
         }
-        assert_eq!(CalendarRef::parse("AAMk=").path_to(&["events"]), [
-            "me",
-            "calendars",
-            "AAMk=",
-            "events"
-        ]);
+        assert_eq!(
+            CalendarRef::parse("AAMk=").path_to(&["events"]),
+            ["me", "calendars", "AAMk=", "events"]
+        );
     }
 }

@@ -3,9 +3,7 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use calendar_provider::{
-    Change, Changes, Connection, Cursor, ProviderError, TimeRange,
-};
+use calendar_provider::{Change, Changes, Connection, Cursor, ProviderError, TimeRange};
 use url::Url;
 
 use crate::{
@@ -57,10 +55,7 @@ fn first(
 }
 
 /// One round: all pages from `url` to the delta link.
-async fn round(
-    session: &Session<'_>,
-    mut url: Url,
-) -> Result<(Vec<Event>, String), ProviderError> {
+async fn round(session: &Session<'_>, mut url: Url) -> Result<(Vec<Event>, String), ProviderError> {
     let mut events = Vec::new();
     for _ in 0..MAX_PAGES {
         let mut call = Call::get(url, "the calendar");

@@ -19,14 +19,14 @@ struct Failure {
     code: String,
 }
 
-/// The error of `response`; `what` was asked for, e.g. `the calendar`.
-pub(crate) fn of_response(response: &Response, what: &'static str) -> ProviderError {
+/// The error of `response` to a request that reads or writes; `what` was asked for, e.g. `the calendar`.
+pub(crate) fn of_response(response: &Response, reads: bool, what: &'static str) -> ProviderError {
     let retry_after = response.headers().get("retry-after").and_then(|it| it.to_str().ok());
     let failed: Failed = serde_json::from_slice(response.body()).unwrap_or_default();
-    of(response.status(), &failed.error.code, retry_after, what)
+    of(response.status(), &failed.error.code, retry_after, reads, what)
 }
 
-/// The error of one request of a batch.
+/// The error of one request of a batch, all of which read.
 pub(crate) fn of_part(
     status: StatusCode,
     body: serde_json::Value,
@@ -34,13 +34,14 @@ pub(crate) fn of_part(
     what: &'static str,
 ) -> ProviderError {
     let failed: Failed = serde_json::from_value(body).unwrap_or_default();
-    of(status, &failed.error.code, retry_after, what)
+    of(status, &failed.error.code, retry_after, true, what)
 }
 
 fn of(
     status: StatusCode,
     code: &str,
     retry_after: Option<&str>,
+    reads: bool,
     what: &'static str,
 ) -> ProviderError {
     // Codes differ in case between versions and services.
@@ -58,8 +59,10 @@ fn of(
         (_, "mailboxnotenabledforrestapi" | "mailboxnotsupportedforrestapi") => {
             ProviderError::not_found("the mailbox")
         }
-        // 403: a consent that was withdrawn by an administrator, or a calendar no longer shared.
-        // Either way the agent has to act, as after a 401.
+        // Refused although the token is good, where only writing was tried: a calendar that is
+        // shared for reading. Where reading is refused too, a permission is missing, which an
+        // administrator can withdraw: the agent has to connect again, as after a 401.
+        (403, _) if !reads => ProviderError::permanent("it lets nobody write there"),
         (401 | 403, _) => ProviderError::unauthorized(),
         (404, _) | (_, "erroritemnotfound" | "errorinvalididmalformed") => {
             ProviderError::not_found(what)

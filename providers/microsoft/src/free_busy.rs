@@ -181,10 +181,7 @@ fn of_slots(view: &str, window: TimeRange) -> Vec<BusyInterval> {
 }
 
 /// The answer of a calendar view, and its further pages.
-async fn of_view(
-    session: &Session<'_>,
-    answer: Value,
-) -> Result<Vec<BusyInterval>, ProviderError> {
+async fn of_view(session: &Session<'_>, answer: Value) -> Result<Vec<BusyInterval>, ProviderError> {
     let mut page: Page<Event> = decode(answer)?;
     let mut events = std::mem::take(&mut page.value);
     session.read_rest(page.next_link, "the calendar", &mut events).await?;

@@ -52,17 +52,25 @@ pub(crate) struct Call {
     /// The version that is to be changed (RFC 9110, section 13.1.1).
     pub(crate) if_match: Option<String>,
     pub(crate) body: Option<Value>,
+    /// Whether it changes nothing, whatever its method.
+    pub(crate) reads: bool,
     /// What a 404 says was not found.
     pub(crate) about: &'static str,
 }
 
 impl Call {
     pub(crate) fn new(method: Method, url: Url, about: &'static str) -> Self {
-        Self { method, url, prefer: PREFER.into(), if_match: None, body: None, about }
+        let reads = method == Method::GET;
+        Self { method, url, prefer: PREFER.into(), if_match: None, body: None, reads, about }
     }
 
     pub(crate) fn get(url: Url, about: &'static str) -> Self {
         Self::new(Method::GET, url, about)
+    }
+
+    /// A question that is asked with POST.
+    pub(crate) fn ask(url: Url, body: Value, about: &'static str) -> Self {
+        Self { reads: true, ..Self::new(Method::POST, url, about).with_body(body) }
     }
 
     pub(crate) fn with_body(mut self, body: Value) -> Self {
@@ -98,11 +106,7 @@ impl Graph {
 
 impl Session<'_> {
     /// The address of `path` below Graph's base, with a query.
-    pub(crate) fn url(
-        &self,
-        path: &[&str],
-        query: &[(&str, &str)],
-    ) -> Result<Url, ProviderError> {
+    pub(crate) fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Url, ProviderError> {
         let mut url = self.graph.base.clone();
         url.path_segments_mut()
             .map_err(|()| ProviderError::permanent("the address of Graph is no base"))?
@@ -146,7 +150,7 @@ impl Session<'_> {
         call: Call,
         requests: usize,
     ) -> Result<Response, ProviderError> {
-        let about = call.about;
+        let (about, reads) = (call.about, call.reads);
         let request = self.request(call)?;
         let lane = self.graph.lanes.enter(self.owner, requests).await;
         let response = self.graph.http.send(request).await?;
@@ -154,7 +158,7 @@ impl Session<'_> {
         if response.status().is_success() {
             Ok(response)
         } else {
-            Err(failure::of_response(&response, about))
+            Err(failure::of_response(&response, reads, about))
         }
     }
 

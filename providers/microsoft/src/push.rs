@@ -2,9 +2,7 @@
 //! (<https://learn.microsoft.com/graph/change-notifications-delivery-webhooks>).
 
 use calendar_http::http::Method;
-use calendar_provider::{
-    Connection, ProviderError, Push, Pushed, Watch, WatchRequest,
-};
+use calendar_provider::{Connection, ProviderError, Push, Pushed, Watch, WatchRequest};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -155,9 +153,8 @@ pub(crate) fn read(push: &Push) -> Result<Pushed, ProviderError> {
     if secret.is_empty() || !told.value.iter().all(genuine) {
         return Err(ProviderError::unauthorized());
     }
-    let lifecycle = |event: &str| {
-        told.value.iter().any(|it| it.lifecycle_event.as_deref() == Some(event))
-    };
+    let lifecycle =
+        |event: &str| told.value.iter().any(|it| it.lifecycle_event.as_deref() == Some(event));
     // `missed`, and what may be invented later, ask for a look as any change does.
     Ok(if lifecycle("subscriptionRemoved") {
         Pushed::Ended

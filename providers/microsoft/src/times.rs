@@ -91,11 +91,7 @@ fn wall_clock(time: &DateTimeTimeZone) -> Result<NaiveDateTime, ProviderError> {
         .map_err(|cause| ProviderError::transient("a time is not as documented").with_source(cause))
 }
 
-fn locate(
-    time: NaiveDateTime,
-    zone: Option<Tz>,
-    end: End,
-) -> Result<DateTime<Utc>, ProviderError> {
+fn locate(time: NaiveDateTime, zone: Option<Tz>, end: End) -> Result<DateTime<Utc>, ProviderError> {
     let Some(zone) = zone else {
         let shift = if end == End::Start { TimeDelta::hours(-14) } else { TimeDelta::hours(12) };
         return Ok((time + shift).and_utc());
@@ -123,7 +119,10 @@ mod tests {
     #[track_caller]
     fn check(told: Option<calendar_provider::TimeRange>, start: &str, end: &str) {
         let told = told.expect("it is a range");
-        assert_eq!((told.start().to_rfc3339(), told.end().to_rfc3339()), (start.into(), end.into()));
+        assert_eq!(
+            (told.start().to_rfc3339(), told.end().to_rfc3339()),
+            (start.into(), end.into())
+        );
     }
 
     #[test]

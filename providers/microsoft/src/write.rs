@@ -12,8 +12,7 @@ use crate::{
     calendar_ref::CalendarRef,
     event::{Event, SELECT},
     graph::{Call, Graph, PREFER_HTML, Session},
-    own,
-    times,
+    own, times,
 };
 
 /// How often a write begins again where the event came or went meanwhile.
@@ -38,7 +37,7 @@ pub(crate) async fn put(
     let written = target.put(draft).await?;
     if let Some(former) = draft.event_ref.as_deref().filter(|it| *it != written.id) {
         // E.g. in the calendar that the agent had picked before.
-        target.delete_by_id(former).await?;
+        target.delete_own(former, &draft.uid).await?;
     }
     Ok(receipt(&written, draft.conference_wanted))
 }
@@ -55,7 +54,9 @@ pub(crate) async fn delete(
         target.delete_by_id(&event.id).await?;
     }
     match &handle.event_ref {
-        Some(id) if found.iter().all(|event| event.id != *id) => target.delete_by_id(id).await,
+        Some(id) if found.iter().all(|event| event.id != *id) => {
+            target.delete_own(id, &handle.uid).await
+        }
         _ => Ok(()),
     }
 }
@@ -207,6 +208,18 @@ impl<'a> Target<'a> {
         // Filters don't tell upper from lower case.
         found.retain(|event| event.property(own::UID) == Some(uid));
         Ok(found)
+    }
+
+    /// Deletes the event with this ID in whatever calendar it is, where it has this UID.
+    async fn delete_own(&self, id: &str, uid: &str) -> Result<(), ProviderError> {
+        let query = [("$expand", &*own::expand()), ("$select", "id")];
+        let url = self.session.url(&["me", "events", id], &query)?;
+        match self.session.read::<Event>(Call::get(url, "the event")).await {
+            Ok(event) if event.property(own::UID) == Some(uid) => self.delete_by_id(id).await,
+            // What the server remembers is another event by now.
+            Ok(_) | Err(ProviderError::NotFound { what: "the event", .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn delete_by_id(&self, id: &str) -> Result<(), ProviderError> {
