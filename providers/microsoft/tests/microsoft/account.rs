@@ -6,7 +6,7 @@ use fake_microsoft::Fault;
 use fake_oauth::{Consent, Visit};
 use url::Url;
 
-use crate::outlook::{ADA, Kind, Outlook, day, provider, request};
+use crate::outlook::{ADA, Kind, Outlook, client, day, provider, request};
 
 /// The page that the server would send the agent to.
 fn consent_page(outlook: &Outlook) -> Url {
@@ -146,7 +146,7 @@ async fn calendars_are_listed_on_all_pages_with_what_can_be_done() {
 #[tokio::test]
 async fn one_provider_serves_every_account() {
     let outlook = Outlook::work().await;
-    let again = provider(&outlook.fake);
+    let again = provider(&outlook.fake, client());
     let bob = again.connect(request(&outlook.fake, crate::outlook::BOB)).await.unwrap();
     assert_eq!(bob.account, crate::outlook::BOB);
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use calendar_http::HttpClient;
 use calendar_provider::{
     CalendarProvider, ConnectRequest, Connection, Push, TimeRange,
     conformance::{
@@ -20,7 +21,7 @@ use url::Url;
 use windows_timezones::WindowsTimezone;
 
 use crate::{
-    outlook::{ADA, BOB, Kind, Outlook, request},
+    outlook::{ADA, BOB, Kind, Outlook, client, request},
     receiver::Receiver,
 };
 
@@ -40,7 +41,7 @@ async fn a_personal_account_conforms() {
 }
 
 async fn check(kind: Kind) {
-    let report = assert_conforms(&Calendars(kind)).await;
+    let report = assert_conforms(&Calendars { kind, http: client() }).await;
     let mut skipped: Vec<_> = report.skipped.iter().map(|skip| skip.check).collect();
     let mut expected = vec![
         "a_conference_that_is_not_offered_is_left_out",
@@ -54,12 +55,15 @@ async fn check(kind: Kind) {
     assert_eq!(skipped, expected, "{report}");
 }
 
-struct Calendars(Kind);
+struct Calendars {
+    kind: Kind,
+    http: HttpClient,
+}
 
 #[async_trait]
 impl Factory for Calendars {
     async fn fresh(&self) -> Box<dyn Subject> {
-        let outlook = Outlook::start(self.0).await;
+        let outlook = Outlook::start_with(self.kind, self.http.clone()).await;
         // Personal accounts have no Teams; here they do, so that all else is checked too.
         outlook.fake.offer_teams(ADA, true);
         let receiver = Receiver::start().await;

@@ -43,6 +43,11 @@ pub(crate) struct Outlook {
 
 impl Outlook {
     pub(crate) async fn start(kind: Kind) -> Self {
+        Self::start_with(kind, client()).await
+    }
+
+    /// The same with a client that others use as well: to make one takes a while.
+    pub(crate) async fn start_with(kind: Kind, http: HttpClient) -> Self {
         let clock = Clock::new(at("2031-05-05T00:00:00Z"));
         let fake = FakeMicrosoft::start(clock, "https://desk.example/oauth/callback").await;
         let default = match kind {
@@ -52,7 +57,7 @@ impl Outlook {
         fake.add_account(BOB, "Bob Agent");
         let second = fake.add_calendar(ADA, "Customers", true);
         let third = fake.add_calendar(ADA, "Family", true);
-        let provider = provider(&fake);
+        let provider = provider(&fake, http);
         let connected = provider.connect(request(&fake, ADA)).await.expect("it connects");
         let mut connection = connected.into_connection("agent-1");
         connection.credentials = fake.token_of(ADA).into();
@@ -73,15 +78,20 @@ impl Outlook {
     }
 }
 
-/// A provider that talks to `fake`, tries again at once and never gives up on it.
-pub(crate) fn provider(fake: &FakeMicrosoft) -> Microsoft {
-    let http = calendar_http::Settings {
+/// A client that tries again at once and never gives up on a server.
+pub(crate) fn client() -> HttpClient {
+    let settings = calendar_http::Settings {
         network: Network::Any,
         backoff: Duration::ZERO,
         circuit_failures: u32::MAX,
         deadline: Duration::from_secs(20),
         ..calendar_http::Settings::default()
     };
+    HttpClient::new(settings).unwrap()
+}
+
+/// A provider that talks to `fake`.
+pub(crate) fn provider(fake: &FakeMicrosoft, http: HttpClient) -> Microsoft {
     let settings = Settings {
         client_id: CLIENT_ID.into(),
         client_secret: Some(CLIENT_SECRET.into()),
@@ -89,7 +99,7 @@ pub(crate) fn provider(fake: &FakeMicrosoft) -> Microsoft {
         login_url: fake.login_url(),
         ..Settings::default()
     };
-    Microsoft::new(settings, HttpClient::new(http).unwrap())
+    Microsoft::new(settings, http)
 }
 
 pub(crate) fn request(fake: &FakeMicrosoft, address: &str) -> ConnectRequest {

@@ -30,18 +30,16 @@ mod view;
 mod world;
 mod write;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use calendar_http::{HttpClient, Network};
 use chrono::DateTime;
 use fake_oauth::{Client, Iss, Offline, Paths, Renewal, Revocation, Scope, Server, Settings};
-use tokio::sync::Notify;
 use url::Url;
 
 use crate::{
     fault::Rule,
     server::Shared,
-    world::{Calendar, Mailbox, World},
+    world::{Calendar, Mailbox},
 };
 
 pub use agent::{Occurrence, OutlookEvent};
@@ -71,23 +69,9 @@ impl FakeMicrosoft {
     /// Where there is no free port.
     pub async fn start(clock: Clock, redirect_uri: &str) -> Self {
         let (listener, base) = Server::bind().await;
-        let oauth = OAuth::new(oauth_settings(redirect_uri), clock.clone());
+        let oauth = OAuth::new(oauth_settings(redirect_uri), clock);
         oauth.set_iss(Iss::Absent);
-        let settings = calendar_http::Settings {
-            network: Network::Any,
-            attempts: 1,
-            circuit_failures: u32::MAX,
-            ..calendar_http::Settings::default()
-        };
-        let shared = Arc::new(Shared {
-            world: Mutex::new(World::default()),
-            oauth,
-            clock,
-            http: HttpClient::new(settings).expect("the settings are valid"),
-            base: format!("{}v1.0", base),
-            sending: Mutex::new(0),
-            sent: Notify::new(),
-        });
+        let shared = Arc::new(Shared::new(oauth, format!("{base}v1.0")));
         let paths = Paths {
             authorize: "/{tenant}/oauth2/v2.0/authorize".into(),
             token: "/{tenant}/oauth2/v2.0/token".into(),

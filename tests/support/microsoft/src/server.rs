@@ -1,6 +1,6 @@
 //! The server: what every request passes, batches, and faults.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use axum::{
     Router,
@@ -9,7 +9,7 @@ use axum::{
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
-use calendar_http::HttpClient;
+use calendar_http::{HttpClient, Network};
 use chrono::{DateTime, TimeDelta, Utc};
 use fake_oauth::{Access, Clock, OAuth};
 use serde::Deserialize;
@@ -29,7 +29,8 @@ pub(crate) struct Shared {
     pub(crate) world: Mutex<World>,
     pub(crate) oauth: OAuth,
     pub(crate) clock: Clock,
-    pub(crate) http: HttpClient,
+    /// Made when it is first needed, since most tests have no notifications.
+    http: OnceLock<HttpClient>,
     /// Where Graph is, with its version and without a slash.
     pub(crate) base: String,
     /// How many notifications are queued or on their way, and who waits for none to be.
@@ -38,6 +39,29 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    pub(crate) fn new(oauth: OAuth, base: String) -> Self {
+        Self {
+            world: Mutex::default(),
+            clock: oauth.clock().clone(),
+            oauth,
+            http: OnceLock::new(),
+            base,
+            sending: Mutex::default(),
+            sent: Notify::new(),
+        }
+    }
+
+    fn http(&self) -> &HttpClient {
+        let settings = || calendar_http::Settings {
+            network: Network::Any,
+            attempts: 1,
+            circuit_failures: u32::MAX,
+            ..calendar_http::Settings::default()
+        };
+        let make = || HttpClient::new(settings()).expect("the settings are valid");
+        self.http.get_or_init(make)
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -49,7 +73,7 @@ impl Shared {
             *self.sending.lock().unwrap_or_else(PoisonError::into_inner) += 1;
             let shared = Arc::clone(self);
             tokio::spawn(async move {
-                notify::send(&shared.http, &one).await;
+                notify::send(shared.http(), &one).await;
                 *shared.sending.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
                 shared.sent.notify_waiters();
             });
@@ -140,7 +164,7 @@ async fn subscribe(
     let token = "Validation: Testing client application reachability for subscription Request-Id: a+b/c=&<d>";
     let urls = [Some(&asked.notification_url), asked.lifecycle_notification_url.as_ref()];
     for url in urls.into_iter().flatten() {
-        notify::validate(&shared.http, url, token).await?;
+        notify::validate(shared.http(), url, token).await?;
     }
     Ok(subscriptions::keep(&mut shared.lock(), &address, asked, calendar))
 }
