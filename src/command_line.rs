@@ -4,11 +4,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Context;
 use calendar_provider::CalendarProvider;
+use calendar_provider_remote as remote;
 use clap::{Parser, Subcommand};
+use secrecy::SecretString;
+use url::Url;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::server::{self, Migrations, Serve, print};
 use crate::service::access::{self, Profile};
@@ -47,9 +52,28 @@ enum Command {
     Schema,
     /// Checks the settings and prints them, without what is secret.
     CheckConfig,
+    /// Calendar providers at a URL.
+    #[command(subcommand)]
+    Provider(Provider),
     /// Makes, lists and revokes keys of programs that call the API.
     #[command(subcommand)]
     ApiKey(ApiKey),
+}
+
+#[derive(Debug, Subcommand)]
+enum Provider {
+    /// Runs the conformance kit against a provider: see docs/providers/remote.md. It makes and
+    /// deletes events, so point it at a calendar for tests.
+    Test {
+        /// What the contract's paths begin with.
+        url: Url,
+        /// A file with the secret that signs requests: whsec_ and base64.
+        #[arg(long, value_name = "FILE")]
+        secret_file: PathBuf,
+        /// What an agent would type in to connect, as NAME=VALUE; can be given several times.
+        #[arg(long = "credential", value_name = "NAME=VALUE", value_parser = credential)]
+        credentials: Vec<(String, SecretString)>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -89,7 +113,7 @@ pub fn run_with(providers: Extra) -> ExitCode {
     // An error says that there is one already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match run(Arguments::parse(), providers) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             let line = format!("{error:#}").replace(['\r', '\n'], " ");
             eprintln!("frontdesk: {line}");
@@ -99,9 +123,10 @@ pub fn run_with(providers: Extra) -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments, extra: Extra) -> anyhow::Result<()> {
+fn run(arguments: Arguments, extra: Extra) -> anyhow::Result<ExitCode> {
     if matches!(arguments.command, Command::Schema) {
-        return Ok(print(&graphql::sdl())?);
+        print(&graphql::sdl())?;
+        return Ok(ExitCode::SUCCESS);
     }
     let config = read(arguments.config.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -114,29 +139,58 @@ fn read(file: Option<&Path>) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-async fn execute(command: Command, config: Config, extra: Extra) -> anyhow::Result<()> {
+async fn execute(command: Command, config: Config, extra: Extra) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Provider(Provider::Test { url, secret_file, credentials }) => {
+            return test_provider(&config, url, &secret_file, credentials).await;
+        }
         Command::Serve { no_worker, demo } => {
             let app = Arc::new(server::open(config, Migrations::Run, extra).await?);
             let greeting = if demo { Some(demo::prepare(&app).await?) } else { None };
-            server::serve(app, Serve { worker: !no_worker, greeting }).await
+            server::serve(app, Serve { worker: !no_worker, greeting }).await?;
         }
         Command::Worker => {
             let app = server::open(config, Migrations::Require, extra).await?;
-            server::work(Arc::new(app)).await
+            server::work(Arc::new(app)).await?;
         }
         Command::Migrate => {
             // With SQLite this makes the key too, so that whoever starts next finds both.
             server::open(config, Migrations::Run, extra).await?;
-            Ok(())
         }
-        Command::Schema => Ok(print(&graphql::sdl())?),
-        Command::CheckConfig => Ok(print(&shown(&config))?),
+        Command::Schema => print(&graphql::sdl())?,
+        Command::CheckConfig => {
+            server::check_settings(&config)?;
+            print(&shown(&config))?;
+        }
         Command::ApiKey(command) => {
             let app = server::open(config, Migrations::Run, extra).await?;
-            api_key(&app, command).await
+            api_key(&app, command).await?;
         }
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Holds a provider at a URL to its contract.
+async fn test_provider(
+    config: &Config,
+    url: Url,
+    secret_file: &Path,
+    credentials: Vec<(String, SecretString)>,
+) -> anyhow::Result<ExitCode> {
+    let secret = std::fs::read_to_string(secret_file)
+        .with_context(|| format!("--secret-file {} can't be read", secret_file.display()))?;
+    let settings = remote::Settings::new(url, secret.trim().into());
+    let mut target = remote::conformance::Target::new(settings);
+    target.credentials.extend(credentials);
+    // The kit provokes failures: they are to be seen as they are, each on its own.
+    let http = server::http_client(config, |settings| {
+        settings.attempts = 1;
+        settings.circuit_failures = u32::MAX;
+    })?;
+    let clock: remote::Clock = Arc::new(|| SystemClock.now());
+    let (report, code) = remote::conformance::run_test(target, http, clock).await;
+    print(&report)?;
+    Ok(code)
 }
 
 async fn api_key(app: &App, command: ApiKey) -> anyhow::Result<()> {
@@ -168,13 +222,26 @@ fn profile(text: &str) -> Result<Profile, String> {
     })
 }
 
+fn credential(text: &str) -> Result<(String, SecretString), &'static str> {
+    let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = parts.ok_or("must be NAME=VALUE")?;
+    Ok((name.to_owned(), value.into()))
+}
+
 fn key_id(text: &str) -> Result<Uuid, &'static str> {
     ids::API_KEY.parse(text).ok_or("must be an ID as `frontdesk api-key list` prints it")
 }
 
 /// The settings as TOML, but for what is secret.
 fn shown(config: &Config) -> String {
-    let (limits, delivery) = (&config.limits, &config.delivery);
+    let (limits, delivery, sync) = (&config.limits, &config.delivery, &config.sync);
+    let push_url = match &config.push_url {
+        Some(url) => format!("push_url = \"{url}\""),
+        None => "# push_url is not given, and public_url is not https".to_owned(),
+    };
+    let told = config.calendars.providers();
+    let calendars: String =
+        told.map(|id| format!("\n[calendars.{id}]\n# given and not shown\n")).collect();
     let secret_key = match (&config.secret_key, config.secret_key_file()) {
         (None, Some(path)) => format!("# secret_key is kept in {}", path.display()),
         _ => "# secret_key is given and not shown".to_owned(),
@@ -182,13 +249,15 @@ fn shown(config: &Config) -> String {
     format!(
         "listen = \"{}\"\npublic_url = \"{}\"\nmanage_url = \"{}\"\n# database_url is {:?}\n\
          database_connections = {}\n# mail_url is not shown\nmail_from = {:?}\n{secret_key}\n\
-         cors_origins = {:?}\ntrusted_proxies = {}\ndefault_locale = {:?}\nlog_format = \"{}\"\n\
+         cors_origins = {:?}\nreturn_urls = {:?}\n{push_url}\nallow_private_addresses = {}\ntrusted_proxies = {}\ndefault_locale = {:?}\nlog_format = \"{}\"\n\
          meeting_fallback = {:?}\n\n\
          [limits]\nrequests_per_second = {}\nrequest_burst = {}\nmails_per_hour = {}\n\
          calendar_staleness_minutes = {}\nprovider_timeout_seconds = {}\n\n\
          [delivery]\ngive_up_after_minutes = {}\nfirst_retry_seconds = {}\n\
          longest_retry_minutes = {}\nconference_wait_seconds = {}\nlease_seconds = {}\n\
-         concurrency = {}\npoll_milliseconds = {}\n",
+         concurrency = {}\npoll_milliseconds = {}\n\n\
+         [sync]\npoll_seconds = {}\npushed_poll_seconds = {}\nconcurrency = {}\nlease_seconds = {}\n\
+         {calendars}",
         config.listen,
         config.public_url,
         config.manage_url,
@@ -196,6 +265,8 @@ fn shown(config: &Config) -> String {
         config.database_connections,
         config.mail_from.to_string(),
         config.cors_origins,
+        config.return_urls.iter().map(Url::as_str).collect::<Vec<_>>(),
+        config.allow_private_addresses,
         config.trusted_proxies,
         config.default_locale,
         format!("{:?}", config.log_format).to_lowercase(),
@@ -212,6 +283,10 @@ fn shown(config: &Config) -> String {
         delivery.lease_seconds,
         delivery.concurrency,
         delivery.poll_milliseconds,
+        sync.poll_seconds,
+        sync.pushed_poll_seconds,
+        sync.concurrency,
+        sync.lease_seconds,
     )
 }
 

@@ -1,5 +1,6 @@
 //! Putting a process together: the database, the secrets, the calendars, and what runs on them.
 
+mod calendars;
 mod key_file;
 mod migrations;
 
@@ -10,7 +11,6 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use calendar_provider::CalendarProvider;
-use calendar_provider_builtin::Builtin;
 use sea_orm::DatabaseConnection;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
@@ -18,15 +18,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Parts};
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, problem};
 use crate::http::{self, Http, HttpConfig, RateLimit, Shutdown};
 use crate::ids::RandomIds;
 use crate::mail::Mailer;
 use crate::secrets::Secrets;
-use crate::store::builtin_calendar::BuiltinCalendar;
 use crate::{graphql, jobs, store};
 
+pub use calendars::{check_settings, http_client};
 pub use migrations::{are_pending, migrate};
 
 /// Most connections to SQLite: it has one writer at a time, and each costs memory.
@@ -68,11 +68,13 @@ pub async fn open(
         }
     }
     require_same_key(&db, &secrets).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let http = calendars::http_client(&config, |_| {})?;
     Ok(App::new(Parts {
-        clock: Arc::new(SystemClock),
+        providers: calendars::providers(&config, &db, &http, &clock, extra).await?,
+        clock,
         ids: Arc::new(RandomIds),
         secrets,
-        providers: providers(&db, extra)?,
         mailer: Mailer::from_url(config.mail_url.expose_secret())?,
         config,
         db,
@@ -103,29 +105,6 @@ pub async fn connect(config: &Config) -> anyhow::Result<DatabaseConnection> {
     };
     let db = store::connect(url.expose(), connections).await;
     db.with_context(|| format!("the database at {url:?} can't be opened"))
-}
-
-/// The calendars that agents can connect. This is the one place that names them.
-fn providers(
-    db: &DatabaseConnection,
-    extra: Vec<Arc<dyn CalendarProvider>>,
-) -> anyhow::Result<Vec<Arc<dyn CalendarProvider>>> {
-    let builtin: Arc<dyn CalendarProvider> =
-        Arc::new(Builtin::new(Arc::new(BuiltinCalendar::new(db.clone()))));
-    let all = [vec![builtin], extra].concat();
-    let ids: Vec<&str> = all.iter().map(|provider| provider.about().id.as_str()).collect();
-    require_distinct(&ids)?;
-    Ok(all)
-}
-
-/// Connections are kept under a provider's identifier: with two of one, they would go to either.
-fn require_distinct(ids: &[&str]) -> anyhow::Result<()> {
-    for (position, id) in ids.iter().enumerate() {
-        if ids[..position].contains(id) {
-            anyhow::bail!("two calendar providers have the identifier {id:?}");
-        }
-    }
-    Ok(())
 }
 
 /// How [`serve`] runs.
@@ -236,17 +215,5 @@ async fn close(app: &App) {
     let closed = tokio::time::timeout(CLOSE_WITHIN, app.db.clone().close()).await;
     if !matches!(closed, Ok(Ok(()))) {
         tracing::debug!("the database was not closed in time");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::require_distinct;
-
-    #[test]
-    fn two_providers_of_one_identifier_are_refused() {
-        assert!(require_distinct(&["builtin", "acme"]).is_ok());
-        let error = require_distinct(&["builtin", "acme", "builtin"]).unwrap_err();
-        assert_eq!(error.to_string(), "two calendar providers have the identifier \"builtin\"");
     }
 }
