@@ -4,6 +4,7 @@ mod calendar;
 mod entry;
 mod flaw;
 mod pushes;
+mod rules;
 mod series;
 mod state;
 
