@@ -50,7 +50,7 @@ fn of(
         (_, "applicationthrottled" | "mailboxconcurrency" | "toomanyrequests") | (429, _) => {
             ProviderError::rate_limited(retry_after.and_then(seconds))
         }
-        // Deletes the place in the history, whatever the status.
+        // The place in the history is gone; the code comes with other statuses too.
         (410, _) | (_, "syncstatenotfound" | "syncstateinvalid" | "resyncrequired") => {
             ProviderError::cursor_expired()
         }
@@ -107,6 +107,7 @@ mod tests {
             (412, "ErrorIrresolvableConflict", ErrorClass::Conflict),
             (410, "SyncStateNotFound", ErrorClass::CursorExpired),
             (400, "syncStateNotFound", ErrorClass::CursorExpired),
+            (410, "", ErrorClass::CursorExpired),
             (429, "ApplicationThrottled", ErrorClass::RateLimited),
             (503, "", ErrorClass::Transient),
             (504, "UnknownError", ErrorClass::Transient),

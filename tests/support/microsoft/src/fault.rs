@@ -3,7 +3,7 @@
 /// What happens to a request instead of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The connection is closed with no answer.
+    /// The connection is closed before there is a body.
     Down,
     /// An answer with this status and a code of Graph's.
     Status(u16, &'static str),
