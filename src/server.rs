@@ -112,15 +112,20 @@ fn providers(
 ) -> anyhow::Result<Vec<Arc<dyn CalendarProvider>>> {
     let builtin: Arc<dyn CalendarProvider> =
         Arc::new(Builtin::new(Arc::new(BuiltinCalendar::new(db.clone()))));
-    let mut all = vec![builtin];
-    for provider in extra {
-        let id = &provider.about().id;
-        if all.iter().any(|other| other.about().id == *id) {
+    let all = [vec![builtin], extra].concat();
+    let ids: Vec<&str> = all.iter().map(|provider| provider.about().id.as_str()).collect();
+    require_distinct(&ids)?;
+    Ok(all)
+}
+
+/// Connections are kept under a provider's identifier: with two of one, they would go to either.
+fn require_distinct(ids: &[&str]) -> anyhow::Result<()> {
+    for (position, id) in ids.iter().enumerate() {
+        if ids[..position].contains(id) {
             anyhow::bail!("two calendar providers have the identifier {id:?}");
         }
-        all.push(provider);
     }
-    Ok(all)
+    Ok(())
 }
 
 /// How [`serve`] runs.
@@ -231,5 +236,17 @@ async fn close(app: &App) {
     let closed = tokio::time::timeout(CLOSE_WITHIN, app.db.clone().close()).await;
     if !matches!(closed, Ok(Ok(()))) {
         tracing::debug!("the database was not closed in time");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::require_distinct;
+
+    #[test]
+    fn two_providers_of_one_identifier_are_refused() {
+        assert!(require_distinct(&["builtin", "acme"]).is_ok());
+        let error = require_distinct(&["builtin", "acme", "builtin"]).unwrap_err();
+        assert_eq!(error.to_string(), "two calendar providers have the identifier \"builtin\"");
     }
 }

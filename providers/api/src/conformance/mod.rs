@@ -1,4 +1,4 @@
-//! Checks that any [`CalendarProvider`] passes, for its own tests to run.
+//! Checks that any [`CalendarProvider`](crate::CalendarProvider) passes, for its own tests to run.
 //!
 //! A [`Factory`] makes a [`Subject`] for each check: a provider with one connected, empty
 //! calendar, and what the kit needs to disturb it. All times are fixed instants in 2031, so that
