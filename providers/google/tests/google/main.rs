@@ -1,6 +1,7 @@
 //! Google Calendar against the fake, and against recorded exchanges.
 
 mod about;
+mod bad_answers;
 mod bad_days;
 mod conformance;
 mod counting;

@@ -1,7 +1,5 @@
 //! Sync tokens over many events, and series.
 
-use std::time::{Duration, Instant};
-
 use calendar_provider::{CalendarProvider, Change, ErrorClass};
 use chrono::TimeDelta;
 use chrono_tz::Tz;
@@ -15,7 +13,6 @@ async fn a_calendar_of_50_000_events_is_followed() {
     let start = at("2031-01-01T00:00:00Z");
     fake.add_meetings(ADA, 50_000, start, TimeDelta::minutes(5));
     let window = between("2031-01-01T00:00:00Z", "2032-01-01T00:00:00Z");
-    let before = Instant::now();
     let changes = google.changes(&connection, None, window).await.unwrap();
     assert_eq!(changes.events.len(), 50_000);
     assert_eq!(fake.requests().len(), 50, "a page holds 1,000");
@@ -23,9 +20,7 @@ async fn a_calendar_of_50_000_events_is_followed() {
     fake.delete_event(ADA, id);
     let next = google.changes(&connection, Some(&changes.next), window).await.unwrap();
     assert_eq!(next.events, [Change::Gone { event_ref: id.into() }]);
-    // Unoptimised, beside other tests, with the fake's own work.
-    assert!(before.elapsed() < Duration::from_secs(60), "{:?}", before.elapsed());
-    println!("50,000 events in {:?}", before.elapsed());
+    assert_eq!(fake.requests().len(), 51, "and a change is one more request");
 }
 
 #[tokio::test]

@@ -82,7 +82,7 @@ fn of_calendar(state: &State, account: &str, id: &str, window: Span) -> Option<V
 
 fn busy_spans(calendar: &Calendar, window: Span) -> Vec<Span> {
     let events = calendar.all(Some(window));
-    let counting = events.values().filter(|stored| counts(&stored.resource));
+    let counting = events.filter(|stored| counts(&stored.resource));
     let spans = counting.filter_map(|stored| span_of(&stored.resource, calendar.zone));
     spans.filter(|span| span.0 < span.1 && overlap(*span, window)).collect()
 }

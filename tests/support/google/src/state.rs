@@ -113,14 +113,17 @@ impl Calendar {
         self.events.entry(id.to_owned()).insert_entry(stored).into_mut()
     }
 
-    /// Every event that is or was, with instances of series in `window`, in the order of IDs.
-    pub(crate) fn all(&self, window: Option<Span>) -> BTreeMap<Cow<'_, str>, Cow<'_, Stored>> {
-        let instances = self.series.iter().flat_map(|(id, series)| series.instances(id, window));
-        let mut all: BTreeMap<_, _> =
-            instances.map(|(id, stored)| (Cow::Owned(id), Cow::Owned(stored))).collect();
-        let events = self.events.iter();
-        all.extend(events.map(|(id, stored)| (Cow::from(id.as_str()), Cow::Borrowed(stored))));
-        all
+    /// The instances of series in `window`, but those that were changed one by one.
+    pub(crate) fn instances(&self, window: Option<Span>) -> impl Iterator<Item = (String, Stored)> {
+        let instances =
+            self.series.iter().flat_map(move |(id, series)| series.instances(id, window));
+        instances.filter(|(id, _)| !self.events.contains_key(id))
+    }
+
+    /// Every event that is or was, with instances of series in `window`.
+    pub(crate) fn all(&self, window: Option<Span>) -> impl Iterator<Item = Cow<'_, Stored>> {
+        let instances = self.instances(window).map(|(_, stored)| Cow::Owned(stored));
+        self.events.values().map(Cow::Borrowed).chain(instances)
     }
 
     /// The event or instance of this ID, be it deleted.

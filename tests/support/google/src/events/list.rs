@@ -1,6 +1,7 @@
 //! `events.list`: windows, pages and sync tokens (guide "Synchronize resources efficiently").
 
 use std::borrow::Cow;
+use std::ops::Bound;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -64,9 +65,10 @@ pub(crate) fn list(shared: &Shared, call: &Call, calendar_id: &str) -> Answer {
     }
     let size = call.param("maxResults").and_then(|it| it.parse().ok()).unwrap_or(250);
     let size = size.min(2500).min(limit);
-    let items = matching(call, calendar, &sync);
-    let mut left = items.into_iter().filter(|(id, _)| last.is_empty() || **id > *last);
-    let items: Vec<_> = left.by_ref().take(size).collect();
+    // One more than the page holds, to see whether there is another.
+    let mut items = matching(call, calendar, &sync, &last, size + 1);
+    let more = size < items.len();
+    items.truncate(size);
     let last = items.last().map(|(id, _)| id.to_string()).unwrap_or_default();
     let shown: Vec<_> =
         items.iter().map(|(_, stored)| Value::Object(shown(stored, call))).collect();
@@ -76,7 +78,7 @@ pub(crate) fn list(shared: &Shared, call: &Call, calendar_id: &str) -> Answer {
         "timeZone": calendar.zone.name(),
         "items": shown,
     });
-    if left.next().is_some() {
+    if more {
         let token = PageToken { sync, last, next, query: without_page(call) };
         answer["nextPageToken"] = json!(write(&token));
     } else {
@@ -111,12 +113,14 @@ fn begin(call: &Call, calendar: &Calendar, id: &str) -> Result<SyncToken, ApiErr
     Ok(SyncToken { calendar: id.to_owned(), generation, after: 0, window, same: same(call) })
 }
 
-/// The events of this list. A first one leaves the deleted out; a later one tells all that
-/// changed, in or out of the window, deleted or not.
+/// The first events of this list after the ID `last`. A first list leaves the deleted out; a later
+/// one tells all that changed, in or out of the window, deleted or not.
 fn matching<'a>(
     call: &Call,
     calendar: &'a Calendar,
     sync: &SyncToken,
+    last: &str,
+    count: usize,
 ) -> Vec<(Cow<'a, str>, Cow<'a, Stored>)> {
     let first = call.param("syncToken").is_none();
     let deleted = !first || call.param("showDeleted") == Some("true");
@@ -128,7 +132,16 @@ fn matching<'a>(
             && (deleted || !is_cancelled(stored))
             && (!first || sync.window.is_none_or(|window| inside(stored, window)))
     };
-    calendar.all(sync.window).into_iter().filter(|(_, stored)| wanted(stored)).collect()
+    let events = calendar.events.range::<str, _>((Bound::Excluded(last), Bound::Unbounded));
+    let events = events.filter(|(_, stored)| wanted(stored)).take(count);
+    let events = events.map(|(id, stored)| (Cow::from(id.as_str()), Cow::Borrowed(stored)));
+    let instances = calendar.instances(sync.window);
+    let instances = instances.filter(|(id, stored)| **id > *last && wanted(stored));
+    let instances = instances.map(|(id, stored)| (Cow::Owned(id), Cow::Owned(stored)));
+    let mut all: Vec<_> = events.chain(instances).collect();
+    all.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+    all.truncate(count);
+    all
 }
 
 fn same(call: &Call) -> Vec<(String, String)> {
