@@ -1,19 +1,14 @@
 //! Time zones as Microsoft names them.
 
 use chrono_tz::Tz;
-use windows_timezones::WindowsTimezone;
 
 /// The zone of a name from Windows' registry or IANA's database. None for the zones that a mailbox
 /// defines by itself (`tzone://Microsoft/Custom`, `Customized Time Zone`) and for unknown names.
 ///
 /// CLDR's table (windowsZones.xml, territory 001) says which zone a Windows name stands for. It
-/// comes from the crate `windows-timezones`, which is generated from CLDR, gives `chrono_tz` values
-/// and has no other dependency.
+/// comes from the crate `localzone`, as for iCalendar's zones.
 pub(crate) fn zone(name: &str) -> Option<Tz> {
-    match name.parse::<WindowsTimezone>() {
-        Ok(windows) => Some(windows.into()),
-        Err(_) => name.parse().ok(),
-    }
+    localzone::win_zone_to_iana(name, None).unwrap_or(name).parse().ok()
 }
 
 #[cfg(test)]
