@@ -38,6 +38,10 @@ impl From<&Member> for Found {
 /// The calendars in one home, in the server's order.
 pub(crate) async fn list(dav: &Dav, home: &Url) -> Result<Vec<Found>, ProviderError> {
     let members = dav.propfind(home, Depth::One, PROPS).await?;
+    // Some servers answer 207 and say within that it is not there.
+    if members.iter().all(Member::is_gone) {
+        return Err(ProviderError::not_found("the calendar"));
+    }
     let calendars = members.iter().filter(|it| !it.is_gone() && it.props.holds_events());
     Ok(calendars.map(Found::from).collect())
 }

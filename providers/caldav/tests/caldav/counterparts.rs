@@ -186,7 +186,7 @@ async fn whole_days_and_floating_times_block(bench: Bench) {
         event("day", "20310506").replace("DTSTART:", "DTSTART;VALUE=DATE:").replace("PT30M", "P1D");
     bench.store("day.ics", &day).await;
     bench.store("floating.ics", &event("floating", "20310507T120000")).await;
-    assert_eq!(bench.starts(week()).await, ["05-06T00:00", "05-07T12:00"]);
+    assert_eq!(bench.starts(week()).await, ["05-05T22:00", "05-07T10:00"]);
     assert_eq!(bench.busy(week()).await[0].range.length(), TimeDelta::days(1));
 }
 
@@ -290,7 +290,8 @@ async fn answers_that_are_no_answers_are_errors(bench: Bench) {
         Mode::Answer(format!(
             "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
-        ))
+        )
+        .into_bytes())
     };
     let html = "<!DOCTYPE html><html><body>secret maintenance</body></html>";
     for (mode, class) in [

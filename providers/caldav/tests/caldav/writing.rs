@@ -167,7 +167,8 @@ async fn what_another_event_took_the_place_of_is_left_alone() {
     let fake = Fake::start(|asked| match asked.method.as_str() {
         "GET" => Reply::new(200, event("someone-elses", "20310505T090000Z")).with("etag: \"e1\""),
         "PUT" => Reply::new(412, ""),
-        "REPORT" | "PROPFIND" => Reply::multistatus(""),
+        "REPORT" => Reply::multistatus(""),
+        "PROPFIND" => Reply::props("/dav/calendars/ada/", "<d:resourcetype/>"),
         _ => Reply::missing(),
     })
     .await;
@@ -209,7 +210,8 @@ async fn refusals_say_what_they_mean_and_quote_nothing() {
     ] {
         let fake = Fake::start(move |asked| match asked.method.as_str() {
             "PUT" => Reply::new(status, "secret").with("retry-after-none: 1"),
-            "REPORT" | "PROPFIND" => Reply::multistatus(""),
+            "REPORT" => Reply::multistatus(""),
+            "PROPFIND" => Reply::props("/dav/calendars/ada/", "<d:resourcetype/>"),
             _ => Reply::missing(),
         })
         .await;

@@ -6,4 +6,5 @@ mod bad_days;
 mod conformance;
 mod connecting;
 mod following;
+mod outside;
 mod server;

@@ -2,5 +2,6 @@
 
 pub(crate) mod client;
 pub(crate) mod fake;
+pub(crate) mod outside;
 pub(crate) mod proxy;
 pub(crate) mod server;

@@ -17,9 +17,11 @@ pub(crate) enum Mode {
     /// Not at all: the connection ends.
     Down,
     /// With these bytes.
-    Answer(String),
+    Answer(Vec<u8>),
     /// As the server does, but no more than half of it.
     CutOff,
+    /// As the server does, but these methods with this in them by that answer.
+    Refuse(&'static [&'static str], &'static str, String),
     /// With a page of this many bytes, sent as a multistatus.
     Huge(usize),
     /// As the server does; but the answer to the next write is lost on the way back.
@@ -88,10 +90,18 @@ impl Shared {
         match mode {
             Mode::Pass => client.write_all(&self.forward(&request).await?).await?,
             Mode::Down => {}
-            Mode::Answer(answer) => client.write_all(answer.as_bytes()).await?,
+            Mode::Answer(answer) => client.write_all(&answer).await?,
             Mode::CutOff => {
                 let answer = self.forward(&request).await?;
                 client.write_all(&answer[..answer.len() / 2]).await?;
+            }
+            Mode::Refuse(methods, content, answer) => {
+                let text = String::from_utf8_lossy(&request);
+                let refused =
+                    methods.iter().any(|it| text.starts_with(it)) && text.contains(content);
+                let passed =
+                    if refused { answer.into_bytes() } else { self.forward(&request).await? };
+                client.write_all(&passed).await?;
             }
             Mode::Huge(bytes) => {
                 let head = format!(
