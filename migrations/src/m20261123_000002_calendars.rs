@@ -67,6 +67,7 @@ CREATE TABLE calendar_syncs (
     window_end {instant},
     last_synced_at {instant},
     failures integer NOT NULL DEFAULT 0,
+    problem text,
     due_at {instant} NOT NULL,
     asked integer NOT NULL DEFAULT 0,
     lease_id {uuid},
