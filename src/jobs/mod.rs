@@ -1,4 +1,4 @@
-//! The worker: delivers what bookings caused.
+//! The worker: delivers what changes caused.
 //!
 //! A row of the outbox is claimed under a lease (`worker`), tried by the file of its kind, and
 //! what came of it is written in one transaction together with what the booking shows of it
@@ -10,9 +10,11 @@ mod attempt;
 mod backoff;
 mod calendar_event;
 mod failure_mail;
+mod farewell;
 mod follow;
 mod housekeeping;
 mod letter;
+mod reauthentication_mail;
 mod settle;
 mod visitor_mail;
 mod worker;

@@ -7,12 +7,12 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::attempt::{Delivered, Outcome, Written};
+use super::attempt::{Delivered, Outcome, Written, about_no_booking};
 use super::backoff;
 use crate::app::App;
 use crate::service::changes::Change;
 use crate::service::{Error, Result, booking::conference_added};
-use crate::store::outbox::{self, DONE, Kind, Model, New, Payload};
+use crate::store::outbox::{self, BookingNews, DONE, Kind, Model, New, Payload};
 use crate::store::{self, booking, run_raw};
 
 /// What became of a row.
@@ -56,7 +56,9 @@ pub(super) async fn settle(app: &App, row: &Model, outcome: Outcome) -> Result<S
         return Ok(settled);
     }
     transaction.commit().await?;
-    app.changes.tell(Change::Booking { id: row.booking_id, agent: row.agent_id });
+    let agent = row.agent_id;
+    let of_booking = |id| Change::Booking { id, agent };
+    app.changes.tell(row.booking_id.map_or(Change::Agent(agent), of_booking));
     Ok(settled)
 }
 
@@ -84,7 +86,7 @@ async fn done(
             let sql = "UPDATE bookings SET event_status = 'DELIVERED', event_problem = NULL, \
                 event_ref = NULL, event_url = NULL WHERE id = ? AND sequence = ?";
             run_raw(transaction, sql, version(row)).await?;
-            outbox::release_mails(transaction, row.booking_id, now).await?;
+            outbox::release_mails(transaction, booking_of(row)?, now).await?;
         }
         Delivered::VisitorMail { lacks_link } => {
             visitor_told(app, transaction, row, lacks_link).await?;
@@ -104,7 +106,13 @@ async fn hold(transaction: &DatabaseTransaction, agent: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// The booking's row, if the version that was delivered is still its newest.
+/// What a row of a kind that is about a booking is about.
+fn booking_of(row: &Model) -> Result<Uuid> {
+    row.booking_id.ok_or_else(|| about_no_booking(row))
+}
+
+/// The booking's row, if the version that was delivered is still its newest; no row where the delivery
+/// is about no booking.
 fn version(row: &Model) -> [sea_orm::Value; 2] {
     [row.booking_id.into(), row.version.into()]
 }
@@ -117,26 +125,27 @@ async fn event_written(
     row: &Model,
     written: Written,
 ) -> Result<()> {
-    let before = find(transaction, row.booking_id).await?;
+    let id = booking_of(row)?;
+    let before = find(transaction, id).await?;
     let url = |url: Option<url::Url>| url.map(String::from);
     let link = url(written.receipt.conference_url);
     let sql = "UPDATE bookings SET event_status = 'DELIVERED', event_problem = NULL, \
         event_ref = ?, event_url = ? WHERE id = ? AND sequence = ?";
-    let [id, sequence] = version(row);
+    let [booking, sequence] = version(row);
     let event_ref = Some(written.receipt.event_ref);
-    let values = [event_ref.into(), url(written.receipt.url).into(), id, sequence];
+    let values = [event_ref.into(), url(written.receipt.url).into(), booking, sequence];
     if run_raw(transaction, sql, values).await? == 0 {
         return Ok(());
     }
     if link.is_some() && link != before.conference_url {
         let sql = "UPDATE bookings SET conference_kind = ?, conference_url = ? WHERE id = ?";
         let kind = written.conference_kind.map(str::to_owned);
-        run_raw(transaction, sql, [kind.into(), link.into(), row.booking_id.into()]).await?;
+        run_raw(transaction, sql, [kind.into(), link.into(), id.into()]).await?;
         if visitor_was_told(transaction, row).await? {
-            add_conference(app, transaction, row.booking_id).await?;
+            add_conference(app, transaction, id).await?;
         }
     }
-    Ok(outbox::release_mails(transaction, row.booking_id, app.now()).await?)
+    Ok(outbox::release_mails(transaction, id, app.now()).await?)
 }
 
 /// Whether the mail of this version is out. One that is under way hears of the link when it is
@@ -163,9 +172,9 @@ async fn visitor_told(
     let [id, sequence] = version(row);
     let shown = run_raw(transaction, sql, [app.now().into(), id, sequence]).await?;
     if shown == 1 && lacks_link {
-        let booking = find(transaction, row.booking_id).await?;
+        let booking = find(transaction, booking_of(row)?).await?;
         if booking.conference_url.is_some() {
-            add_conference(app, transaction, row.booking_id).await?;
+            add_conference(app, transaction, booking.id).await?;
         }
     }
     Ok(())
@@ -228,30 +237,30 @@ async fn give_up(
     let kind = Kind::parse(&row.kind);
     if kind == Some(Kind::CalendarEvent) {
         // The link that mails wait for will not come.
-        outbox::release_mails(transaction, row.booking_id, now).await?;
+        outbox::release_mails(transaction, booking_of(row)?, now).await?;
     }
     if let Some(kind @ (Kind::CalendarEvent | Kind::VisitorMail)) = kind {
-        outbox::put(transaction, vec![word_of_failure(app, row, kind, error)]).await?;
+        outbox::put(transaction, vec![word_of_failure(app, row, kind, error)?]).await?;
     }
     Ok(Settled::GivenUp)
 }
 
-fn word_of_failure(app: &App, row: &Model, failed: Kind, error: &str) -> New {
+fn word_of_failure(app: &App, row: &Model, failed: Kind, error: &str) -> Result<New> {
     let now = app.now();
     let kept = TimeDelta::minutes(app.config.delivery.give_up_after_minutes.into());
-    let payload =
-        Payload { reason: Some(error.to_owned()), failed: Some(failed), ..row.payload.0.clone() };
-    New {
+    let (booking, news) = row.news().ok_or_else(|| about_no_booking(row))?;
+    let news = BookingNews { reason: Some(error.to_owned()), failed: Some(failed), ..news.clone() };
+    Ok(New {
         id: app.uuid(),
         kind: Kind::FailureMail,
-        booking_id: row.booking_id,
+        booking_id: Some(booking),
         agent_id: row.agent_id,
         version: row.version,
-        payload,
+        payload: Payload::Booking(news),
         run_at: now,
         give_up_at: now + kept,
         created_at: now,
-    }
+    })
 }
 
 /// Shows a failure on the booking, where the version is still its newest.

@@ -137,8 +137,9 @@ async fn settle_surely(app: &App, row: &Model, outcome: Outcome) -> Result<Settl
 }
 
 fn log(row: &Model, settled: Settled, problem: Option<&str>) {
-    let (id, booking, attempts) = (row.id, row.booking_id, row.attempts);
-    let _span = tracing::info_span!("delivery", %id, kind = row.kind, %booking, attempts).entered();
+    let (id, attempts) = (row.id, row.attempts);
+    let booking = row.booking_id.map(tracing::field::display);
+    let _span = tracing::info_span!("delivery", %id, kind = row.kind, booking, attempts).entered();
     match settled {
         Settled::Delivered => tracing::debug!("delivered"),
         Settled::PutBack => tracing::warn!(problem, "a delivery failed and is tried again"),

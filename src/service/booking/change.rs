@@ -13,7 +13,7 @@ use crate::service::schedule;
 use crate::service::slots::{self, Route};
 use crate::service::{Error, Result, calendar, text};
 use crate::store::booking::{CANCELLED, CONFIRMED, Model};
-use crate::store::outbox::{Change, PENDING, Payload};
+use crate::store::outbox::{BookingNews, Change, PENDING};
 use crate::store::{self, agent, booking, is_guard_violation};
 
 /// Which booking to move, and to when.
@@ -99,12 +99,12 @@ async fn move_to(
         Err(error) if is_guard_violation(&error) => return Ok(None),
         other => other?,
     };
-    let payload = Payload {
+    let news = BookingNews {
         reason,
         moved_from: Some(before.starts_at),
-        ..consequences::payload(&booking, Change::Rescheduled)
+        ..consequences::news(&booking, Change::Rescheduled)
     };
-    consequences::of_change(app, &transaction, &booking, payload).await?;
+    consequences::of_change(app, &transaction, &booking, news).await?;
     transaction.commit().await?;
     Ok(Some(booking))
 }
@@ -150,8 +150,8 @@ pub async fn cancel(app: &App, caller: &Caller, request: Cancel) -> Result<Model
         ..next_version(&before)
     };
     let booking = changes.update(&transaction).await?;
-    let payload = Payload { reason, ..consequences::payload(&booking, Change::Cancelled) };
-    consequences::of_change(app, &transaction, &booking, payload).await?;
+    let news = BookingNews { reason, ..consequences::news(&booking, Change::Cancelled) };
+    consequences::of_change(app, &transaction, &booking, news).await?;
     transaction.commit().await?;
     tell(app, &booking);
     Ok(booking)

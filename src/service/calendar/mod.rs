@@ -18,7 +18,7 @@ use crate::store::agent::Candidate;
 use crate::store::calendar;
 
 pub(crate) use ask::mark;
-pub use ask::{open, within_deadline};
+pub use ask::{ask, open, within_deadline};
 pub use connect::{connect, disconnect, start_authorization};
 pub use feed::{create_feed, read_feed, revoke_feed};
 pub use free::says_free;
