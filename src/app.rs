@@ -46,6 +46,8 @@ pub struct App {
     pub changes: Changes,
     /// Tells this process's worker that there is something to deliver.
     pub wake: Notify,
+    /// Tells this process's worker that there is a calendar to look at.
+    pub wake_sync: Notify,
 }
 
 /// The calendars that agents can connect, by key.
@@ -86,6 +88,7 @@ impl App {
             api_keys: SharedReads::default(),
             changes: Changes::default(),
             wake: Notify::new(),
+            wake_sync: Notify::new(),
         }
     }
 

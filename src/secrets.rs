@@ -18,6 +18,7 @@ pub struct Secrets {
     cipher: XChaCha20Poly1305,
     hashing: [u8; 32],
     manage: [u8; 32],
+    push: [u8; 32],
 }
 
 /// A secret key that is not 32 bytes in base64.
@@ -47,6 +48,7 @@ impl Secrets {
             cipher: XChaCha20Poly1305::new(&derive("frontdesk/credentials/1").into()),
             hashing: derive("frontdesk/token-hash/1"),
             manage: derive("frontdesk/manage-token/1"),
+            push: derive("frontdesk/push-secret/1"),
         }
     }
 
@@ -93,6 +95,12 @@ impl Secrets {
     pub fn manage_token(&self, booking: Uuid) -> String {
         let proof = mac(&self.manage, &[booking.as_bytes()]);
         format!("fdm_{}{}", URL_SAFE_NO_PAD.encode(booking), URL_SAFE_NO_PAD.encode(proof))
+    }
+
+    /// What a calendar's provider is to say with each call on a channel: 43 characters of base64url.
+    /// Derived, not kept.
+    pub fn push_secret(&self, channel: Uuid) -> SecretString {
+        URL_SAFE_NO_PAD.encode(mac(&self.push, &[channel.as_bytes()])).into()
     }
 }
 

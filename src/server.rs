@@ -173,7 +173,8 @@ fn router(app: &Arc<App>, shutdown: Shutdown) -> anyhow::Result<Router> {
         config: http_config(&app.config),
         shutdown,
     })?;
-    Ok(router.merge(http::feeds(Arc::clone(app))).merge(http::pages()))
+    let router = router.merge(http::feeds(Arc::clone(app))).merge(http::pushes(Arc::clone(app)));
+    Ok(router.merge(http::pages()))
 }
 
 fn http_config(config: &Config) -> HttpConfig {

@@ -65,6 +65,8 @@ pub const RULES: &[(&str, Rule)] = &[
     ("bookMeeting", Rule::Open),
     ("rescheduleBooking", Rule::Reference),
     ("cancelBooking", Rule::Reference),
+    ("acceptCalendarEventDrift", Rule::Bookings),
+    ("undoCalendarEventDrift", Rule::Bookings),
     ("retryDelivery", Rule::Has(P::ManageIntegrations)),
     ("bookingChanged", Rule::Bookings),
     ("agentChanged", Rule::Known),

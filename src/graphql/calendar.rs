@@ -161,9 +161,9 @@ impl CalendarConnection {
     /// UNREACHABLE also where it was not known to be right for too long.
     async fn status(&self, ctx: &Context<'_>) -> Result<CalendarConnectionStatus> {
         use CalendarConnectionStatus as Status;
-        match self.0.status.as_str() {
-            service::CONNECTED if service::is_healthy(app(ctx), &self.0) => Ok(Status::Connected),
-            service::CONNECTED | service::UNREACHABLE => Ok(Status::Unreachable),
+        match service::shown_status(app(ctx), &self.0) {
+            service::CONNECTED => Ok(Status::Connected),
+            service::UNREACHABLE => Ok(Status::Unreachable),
             service::REAUTHENTICATION_REQUIRED => Ok(Status::ReauthenticationRequired),
             other => Err(Error::internal(anyhow::anyhow!("calendar status {other}")).into()),
         }
@@ -186,7 +186,7 @@ impl CalendarConnection {
 
     /// Why the status is not CONNECTED, in words for the agent; never a secret.
     async fn problem(&self, ctx: &Context<'_>) -> Option<String> {
-        let healthy = service::is_healthy(app(ctx), &self.0);
+        let healthy = service::shown_status(app(ctx), &self.0) == service::CONNECTED;
         let stale = "the calendar was not read for too long";
         self.0.problem.clone().or_else(|| (!healthy).then(|| stale.to_owned()))
     }

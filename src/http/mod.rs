@@ -6,6 +6,7 @@
 //! | `GET /graphql` | queries; subscriptions as `text/event-stream`; a WebSocket; GraphiQL for browsers |
 //! | `GET /healthz`, `GET /readyz` | the process; what it depends on |
 //! | `GET /feeds/{token}.ics` | an agent's built-in calendar, for calendar programs ([`feeds`]) |
+//! | `POST /calendar-pushes/{channel}` | where calendars' providers call when something changed ([`pushes`]) |
 //! | `GET /manage` | where visitors see, move and call off a booking ([`pages`]) |
 //! | `GET /metrics` | Prometheus, on the same listener: keep it from the outside in the proxy |
 //!
@@ -30,6 +31,7 @@ mod limits;
 mod measure;
 mod pages;
 mod prewritten;
+mod pushes;
 mod rate;
 mod request;
 mod respond;
@@ -68,6 +70,7 @@ pub use limits::Limits;
 pub use measure::install_metrics;
 pub use pages::pages;
 pub use prewritten::Prewritten;
+pub use pushes::pushes;
 pub use rate::RateLimit;
 pub use serve::{Shutdown, serve};
 

@@ -60,6 +60,8 @@ pub(super) struct Written {
     pub(super) receipt: EventReceipt,
     /// The kind of its conference link, as kept in the database.
     pub(super) conference_kind: Option<&'static str>,
+    /// The calendar that holds it, as `store::calendar::Model::place` names it.
+    pub(super) place: String,
 }
 
 /// What a delivery about a booking is about, as it is now.

@@ -1,10 +1,7 @@
 //! Writing down what came of a try: the row's state and what the booking shows, in one transaction.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait,
-    QueryFilter,
-};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::attempt::{Delivered, Outcome, Written, about_no_booking};
@@ -72,9 +69,14 @@ async fn done(
     let brings_link = matches!(&delivered, Delivered::EventWritten(written)
         if written.receipt.conference_url.is_some());
     if brings_link || matches!(delivered, Delivered::VisitorMail { lacks_link: true }) {
-        hold(transaction, row.agent_id).await?;
+        store::agent::hold(transaction, row.agent_id).await?;
     }
     let now = app.now();
+    if let Delivered::EventWritten(written) = &delivered
+        && is_pending(app, row, written)
+    {
+        return pending(app, transaction, row, lease, written).await;
+    }
     if !outbox::finish(transaction, row.id, lease, now).await? {
         return Ok(Settled::Lost);
     }
@@ -84,7 +86,8 @@ async fn done(
         }
         Delivered::EventRemoved => {
             let sql = "UPDATE bookings SET event_status = 'DELIVERED', event_problem = NULL, \
-                event_ref = NULL, event_url = NULL WHERE id = ? AND sequence = ?";
+                event_ref = NULL, event_url = NULL, event_calendar = NULL, drift = NULL \
+                WHERE id = ? AND sequence = ?";
             run_raw(transaction, sql, version(row)).await?;
             outbox::release_mails(transaction, booking_of(row)?, now).await?;
         }
@@ -96,14 +99,33 @@ async fn done(
     Ok(Settled::Delivered)
 }
 
-/// Keeps others from changing the agent's bookings until the transaction ends, without a new
-/// revision: nothing changes that bears on what is free. SQLite has one writer at a time anyway.
-async fn hold(transaction: &DatabaseTransaction, agent: Uuid) -> Result<()> {
-    if transaction.get_database_backend() == DbBackend::Postgres {
-        let sql = "SELECT 1 FROM agents WHERE id = ? FOR NO KEY UPDATE";
-        run_raw(transaction, sql, [agent.into()]).await?;
+/// Whether a conference link is still being made, and is still waited for.
+fn is_pending(app: &App, row: &Model, written: &Written) -> bool {
+    written.receipt.conference_pending
+        && written.receipt.conference_url.is_none()
+        && app.now() < waited_until(app, row)
+}
+
+/// As long as the mails wait for the link.
+fn waited_until(app: &App, row: &Model) -> DateTime<Utc> {
+    row.created_at + TimeDelta::seconds(app.config.delivery.conference_wait_seconds.into())
+}
+
+/// Shows the entry, which stands, and writes it again a little later: its link is found then. The mails
+/// wait on.
+async fn pending(
+    app: &App,
+    transaction: &DatabaseTransaction,
+    row: &Model,
+    lease: Uuid,
+    written: &Written,
+) -> Result<Settled> {
+    let run_at = next_try(app, row, None).min(waited_until(app, row));
+    if !outbox::put_back(transaction, row.id, lease, run_at, None).await? {
+        return Ok(Settled::Lost);
     }
-    Ok(())
+    show_entry(transaction, row, written).await?;
+    Ok(Settled::PutBack)
 }
 
 /// What a row of a kind that is about a booking is about.
@@ -127,16 +149,10 @@ async fn event_written(
 ) -> Result<()> {
     let id = booking_of(row)?;
     let before = find(transaction, id).await?;
-    let url = |url: Option<url::Url>| url.map(String::from);
-    let link = url(written.receipt.conference_url);
-    let sql = "UPDATE bookings SET event_status = 'DELIVERED', event_problem = NULL, \
-        event_ref = ?, event_url = ? WHERE id = ? AND sequence = ?";
-    let [booking, sequence] = version(row);
-    let event_ref = Some(written.receipt.event_ref);
-    let values = [event_ref.into(), url(written.receipt.url).into(), booking, sequence];
-    if run_raw(transaction, sql, values).await? == 0 {
+    if !show_entry(transaction, row, &written).await? {
         return Ok(());
     }
+    let link = written.receipt.conference_url.map(String::from);
     if link.is_some() && link != before.conference_url {
         let sql = "UPDATE bookings SET conference_kind = ?, conference_url = ? WHERE id = ?";
         let kind = written.conference_kind.map(str::to_owned);
@@ -146,6 +162,29 @@ async fn event_written(
         }
     }
     Ok(outbox::release_mails(transaction, id, app.now()).await?)
+}
+
+/// Shows that the entry stands, where, and as booked. False where a later version's own row shows what
+/// that one brings. An entry that was put back where it had been moved from frees that time.
+async fn show_entry(
+    transaction: &DatabaseTransaction,
+    row: &Model,
+    written: &Written,
+) -> Result<bool> {
+    let sql = "UPDATE bookings SET event_status = 'DELIVERED', event_problem = NULL, \
+        event_ref = ?, event_url = ?, event_calendar = ? WHERE id = ? AND sequence = ?";
+    let [booking, sequence] = version(row);
+    let url = written.receipt.url.clone().map(String::from);
+    let event_ref = written.receipt.event_ref.clone();
+    let values = [event_ref.into(), url.into(), written.place.clone().into(), booking, sequence];
+    if run_raw(transaction, sql, values).await? == 0 {
+        return Ok(false);
+    }
+    let sql = "UPDATE bookings SET drift = NULL WHERE id = ? AND drift IS NOT NULL";
+    if run_raw(transaction, sql, [row.booking_id.into()]).await? == 1 {
+        store::agent::lock(transaction, row.agent_id).await?;
+    }
+    Ok(true)
 }
 
 /// Whether the mail of this version is out. One that is under way hears of the link when it is

@@ -56,9 +56,13 @@ impl Model {
     /// Names the calendar that bookings are written to, whichever connection it is reached by: an
     /// agent who connects the same calendar again finds the same entries in it.
     pub fn place(&self) -> String {
-        let parts = [&self.provider, &self.account, &self.calendar_ref];
-        serde_json::json!(parts).to_string()
+        place(&self.provider, &self.account, &self.calendar_ref)
     }
+}
+
+/// Names a calendar of an account, as [`Model::place`] does.
+pub fn place(provider: &str, account: &str, calendar_ref: &str) -> String {
+    serde_json::json!([provider, account, calendar_ref]).to_string()
 }
 
 /// A calendar of the account, as kept in [`Model::calendars`].

@@ -363,6 +363,18 @@ pub async fn retry<C: ConnectionTrait>(
     Ok(run_raw(db, sql, [now.into(), give_up_at.into(), id.into()]).await? == 1)
 }
 
+/// Queues once more the row that does what `new` would, if there is one that has ended. False where there
+/// is none.
+///
+/// # Errors
+/// The database's own.
+pub async fn deliver_again<C: ConnectionTrait>(db: &C, new: &New) -> Result<bool, DbErr> {
+    let sql = "UPDATE outbox SET state = 'PENDING', run_at = ?, give_up_at = ?, attempts = 0, \
+        last_error = NULL, done_at = NULL WHERE dedup_key = ? AND state <> 'PENDING'";
+    let values = [new.run_at.into(), new.give_up_at.into(), new.dedup_key().into()];
+    Ok(run_raw(db, sql, values).await? == 1)
+}
+
 /// Lets the mails of a booking that wait for its conference link go now.
 ///
 /// # Errors

@@ -121,14 +121,8 @@ pub async fn claim<C: ConnectionTrait>(
          WHERE id IN (SELECT id FROM due) AND (lease_until IS NULL OR lease_until <= ?) RETURNING *"
     );
     let now = lease.now;
-    let values = [
-        now.into(),
-        now.into(),
-        provider.into(),
-        lease.id.into(),
-        lease.until.into(),
-        now.into(),
-    ];
+    let values =
+        [now.into(), now.into(), provider.into(), lease.id.into(), lease.until.into(), now.into()];
     let rows = db.query_all_raw(statement(backend, &sql, values)).await?;
     rows.iter().map(|row| Model::from_query_result(row, "")).collect()
 }
@@ -193,6 +187,19 @@ pub async fn put_back<C: ConnectionTrait>(
     Ok(run_raw(db, sql, values).await? == 1)
 }
 
+/// Keeps others from changing a connection until the transaction ends. Whoever writes to both locks it
+/// before its calendars, so that no two wait for each other in a circle. SQLite has one writer anyway.
+///
+/// # Errors
+/// The database's own.
+pub async fn hold_connection<C: ConnectionTrait>(db: &C, connection: Uuid) -> Result<(), DbErr> {
+    if db.get_database_backend() == DbBackend::Postgres {
+        let sql = "SELECT 1 FROM calendar_connections WHERE id = ? FOR NO KEY UPDATE";
+        run_raw(db, sql, [connection.into()]).await?;
+    }
+    Ok(())
+}
+
 /// Notes on the connection how fresh all of its calendars are together: as the stalest of them.
 ///
 /// # Errors
@@ -236,10 +243,7 @@ pub struct Stale {
 ///
 /// # Errors
 /// The database's own.
-pub async fn stale<C: ConnectionTrait>(
-    db: &C,
-    since: DateTime<Utc>,
-) -> Result<Vec<Stale>, DbErr> {
+pub async fn stale<C: ConnectionTrait>(db: &C, since: DateTime<Utc>) -> Result<Vec<Stale>, DbErr> {
     let sql = "SELECT c.id, c.agent_id, MAX(s.problem) AS problem FROM calendar_connections c \
         JOIN calendar_syncs s ON s.connection_id = c.id \
         WHERE c.status = 'CONNECTED' AND COALESCE(c.last_synced_at, c.connected_at) <= ? \

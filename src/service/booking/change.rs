@@ -120,7 +120,9 @@ async fn fresh(app: &App, found: &Model, starts_at: DateTime<Utc>) -> Result<boo
     let Ok(slot) = scheduling::check(&schedule.rules, &schedule.busy, starts_at, now) else {
         return Ok(false);
     };
-    calendar::says_free(app, found.agent_id, slot, schedule.rules.buffer).await
+    let buffer = schedule.rules.buffer;
+    let asked = calendar::Asked { agent: found.agent_id, slot, buffer, moved: Some(found.id) };
+    calendar::says_free(app, asked).await
 }
 
 /// Calls a booking off; its time is free at once. One that is called off already is left as it is.
@@ -158,18 +160,19 @@ pub async fn cancel(app: &App, caller: &Caller, request: Cancel) -> Result<Model
 }
 
 /// Locks the booking's agent, and with it the booking, and reads it as it is now.
-async fn lock(transaction: &DatabaseTransaction, found: &Model) -> Result<Model> {
+pub(super) async fn lock(transaction: &DatabaseTransaction, found: &Model) -> Result<Model> {
     agent::lock(transaction, found.agent_id).await?;
     let booking = booking::Entity::find_by_id(found.id).one(transaction).await?;
     booking.ok_or_else(|| Error::internal(anyhow::anyhow!("booking {} is gone", found.id)))
 }
 
 /// The next version, with its calendar entry and mail still to be delivered.
-fn next_version(before: &Model) -> booking::ActiveModel {
+pub(super) fn next_version(before: &Model) -> booking::ActiveModel {
     booking::ActiveModel {
         sequence: Set(before.sequence + 1),
         event_status: Set(PENDING.to_owned()),
         event_problem: Set(None),
+        drift: Set(None),
         mail_status: Set(PENDING.to_owned()),
         mail_delivered_at: Set(None),
         mail_problem: Set(None),
@@ -177,7 +180,7 @@ fn next_version(before: &Model) -> booking::ActiveModel {
     }
 }
 
-fn must_be_ahead(app: &App, booking: &Model) -> Result<()> {
+pub(super) fn must_be_ahead(app: &App, booking: &Model) -> Result<()> {
     if booking.status != CONFIRMED {
         return Err(Error::Conflict("the booking is cancelled".to_owned()));
     }
@@ -191,7 +194,7 @@ fn reason(given: Option<&str>) -> Result<Option<String>> {
     text::optional_lines("input.reason", given, 1000)
 }
 
-fn tell(app: &App, booking: &Model) {
+pub(super) fn tell(app: &App, booking: &Model) {
     app.wake.notify_one();
     let (id, agent): (Uuid, Uuid) = (booking.id, booking.agent_id);
     app.changes.tell(changes::Change::Booking { id, agent });

@@ -79,6 +79,20 @@ pub(crate) async fn conference_added<C: ConnectionTrait>(
     Ok(outbox::put(db, vec![row]).await?)
 }
 
+/// What it causes that the agent wants the calendar's entry put back as booked: it is written once more.
+/// The row of this version is queued again, if it is still kept.
+pub(super) async fn write_again<C: ConnectionTrait>(
+    app: &App,
+    db: &C,
+    booking: &Model,
+) -> Result<()> {
+    let row = row(app, booking, Kind::CalendarEvent, &news(booking, Change::Booked));
+    if !outbox::deliver_again(db, &row).await? {
+        outbox::put(db, vec![row]).await?;
+    }
+    Ok(())
+}
+
 pub(super) const fn news(booking: &Model, change: Change) -> BookingNews {
     BookingNews {
         change,

@@ -48,11 +48,29 @@ where
     Answer: Future<Output = Result<T, ProviderError>> + Send,
     T: Send,
 {
+    ask_for(app, record, deadline(app), call).await
+}
+
+/// The same with a deadline of its own, for what may take many requests.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn ask_for<T, F, Answer>(
+    app: &App,
+    record: &calendar::Model,
+    deadline: Duration,
+    call: F,
+) -> Result<T, ProviderError>
+where
+    F: Fn(Arc<dyn CalendarProvider>, Connection) -> Answer + Send + Sync,
+    Answer: Future<Output = Result<T, ProviderError>> + Send,
+    T: Send,
+{
     let Some(provider) = app.providers.get(&record.provider) else {
         return Err(ProviderError::transient("this server does not have its provider"));
     };
     let connection = open(app, record).map_err(unopened)?;
-    let answer = within_deadline(app, call(Arc::clone(provider), connection)).await;
+    let answer = within(deadline, call(Arc::clone(provider), connection)).await;
     if let Err(error @ ProviderError::Unauthorized { .. }) = &answer {
         mark(app, record, REAUTHENTICATION_REQUIRED, &error.to_string()).await.map_err(fault)?;
     }
@@ -82,8 +100,19 @@ pub async fn within_deadline<T>(
     app: &App,
     call: impl Future<Output = Result<T, ProviderError>>,
 ) -> Result<T, ProviderError> {
-    let seconds = app.config.limits.provider_timeout_seconds.into();
-    match tokio::time::timeout(Duration::from_secs(seconds), call).await {
+    within(deadline(app), call).await
+}
+
+/// How long a provider may take to answer a request.
+fn deadline(app: &App) -> Duration {
+    Duration::from_secs(app.config.limits.provider_timeout_seconds.into())
+}
+
+async fn within<T>(
+    deadline: Duration,
+    call: impl Future<Output = Result<T, ProviderError>>,
+) -> Result<T, ProviderError> {
+    match tokio::time::timeout(deadline, call).await {
         Ok(answer) => answer,
         Err(_) => Err(ProviderError::transient("it did not answer in time")),
     }

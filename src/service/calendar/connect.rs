@@ -55,18 +55,22 @@ pub async fn connect(
         refresh_lease_id: Set(None),
         refresh_lease_until: Set(None),
     };
-    crate::service::agent::locked(app, agent_id, async |transaction, agent, changes| {
-        let before = forget(transaction, agent_id).await?;
-        if before.is_none() {
-            changes.joined_at = Set(now);
-        }
-        calendar::Entity::insert(record).exec_without_returning(transaction).await?;
-        if is_local(provider.as_ref()) {
-            crate::service::busy_time::restore(app, transaction, agent.id).await?;
-        }
-        Ok(())
-    })
-    .await
+    let connected =
+        crate::service::agent::locked(app, agent_id, async |transaction, agent, changes| {
+            let before = forget(transaction, agent_id).await?;
+            if before.is_none() {
+                changes.joined_at = Set(now);
+            }
+            let record = calendar::Entity::insert(record).exec_with_returning(transaction).await?;
+            crate::service::sync::begin(transaction, app, &record).await?;
+            if is_local(provider.as_ref()) {
+                crate::service::busy_time::restore(app, transaction, agent.id).await?;
+            }
+            Ok(())
+        });
+    let connected = connected.await?;
+    app.wake_sync.notify_one();
+    Ok(connected)
 }
 
 /// Begins to connect a calendar through its provider's own pages. No provider of this build connects

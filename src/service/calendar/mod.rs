@@ -18,11 +18,11 @@ use crate::store::agent::Candidate;
 use crate::store::calendar;
 
 pub(crate) use ask::mark;
-pub use ask::{ask, open, within_deadline};
+pub use ask::{ask, ask_for, open, within_deadline};
 pub use connect::{connect, disconnect, start_authorization};
 pub use feed::{create_feed, read_feed, revoke_feed};
-pub use free::says_free;
-pub use health::{Health, is_healthy};
+pub use free::{Asked, says_free};
+pub use health::{Health, is_healthy, shown_status};
 
 /// `status` of a calendar that can be read.
 pub const CONNECTED: &str = "CONNECTED";

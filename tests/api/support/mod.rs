@@ -3,6 +3,7 @@
 pub(crate) mod calendar;
 mod database;
 pub(crate) mod icalendar;
+pub(crate) mod office;
 pub(crate) mod process;
 mod requests;
 pub(crate) mod smtp;
@@ -141,6 +142,11 @@ impl Test {
         jobs::run_due(&self.app).await.unwrap()
     }
 
+    /// Reads all calendars elsewhere that are due, and says how many looks that were.
+    pub(crate) async fn sync(&self) -> usize {
+        jobs::sync_due(&self.app).await.unwrap()
+    }
+
     /// An API key with this profile.
     pub(crate) async fn key(&self, profile: Profile) -> String {
         access::create_api_key(&self.app, "tests", profile).await.unwrap().key
@@ -194,6 +200,7 @@ async fn listen(app: &Arc<App>, config: HttpConfig, shutdown: Shutdown) -> Socke
     })
     .unwrap()
     .merge(http::feeds(Arc::clone(app)))
+    .merge(http::pushes(Arc::clone(app)))
     .merge(http::pages());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
