@@ -120,7 +120,10 @@ impl Door {
         let wait = self.limiter.as_ref()?.take(client, NonZeroU32::MIN).err()?;
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         let headers = [(RETRY_AFTER, HeaderValue::from(seconds))];
-        Some((StatusCode::TOO_MANY_REQUESTS, headers, "too many requests").into_response())
+        let mut response =
+            (StatusCode::TOO_MANY_REQUESTS, headers, "too many requests").into_response();
+        guard(&mut response);
+        Some(response)
     }
 }
 

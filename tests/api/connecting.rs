@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use fake_oauth::{Consent, Fault, Iss, Renewal, Settings};
 use frontdesk::app::{App, Parts};
 use frontdesk::clock::Clock;
+use frontdesk::http::RateLimit;
 use frontdesk::ids::RandomIds;
 use frontdesk::mail::Mailer;
 use frontdesk::secrets::Secrets;
@@ -41,6 +42,33 @@ impl Rotating {
     }
 }
 
+/// The same where an address may ask thrice.
+struct Limited(Office);
+
+impl Limited {
+    async fn start(database: Database) -> Self {
+        let calendar = OAuthCalendar::new(|settings| settings).await;
+        let test = Test::start_with(database, |setup| {
+            let number = |number| std::num::NonZeroU32::new(number).unwrap();
+            let limit = RateLimit { per_second: number(1), burst: number(3) };
+            setup.http.rate_limit = Some(limit);
+        })
+        .await;
+        Self(Office { test, calendar, agent: String::new() })
+    }
+}
+
+/// The same where access tokens live for six minutes.
+struct ShortLived(Office);
+
+impl ShortLived {
+    async fn start(database: Database) -> Self {
+        let access_token_lifetime = TimeDelta::minutes(6);
+        let short = |settings| Settings { access_token_lifetime, ..settings };
+        Self(Office::start_with(database, short).await)
+    }
+}
+
 impl Office {
     async fn start(database: Database) -> Self {
         Self::start_with(database, |settings| settings).await
@@ -51,6 +79,7 @@ impl Office {
         let provider = Arc::clone(&calendar);
         let test = Test::start_with(database, |setup| {
             setup.providers.push(provider);
+            setup.providers.extend(OAuthCalendar::lesser());
             setup.config.return_urls = vec![SETTINGS.parse().unwrap()];
         })
         .await;
@@ -469,6 +498,16 @@ on_both! {
         assert_eq!(office.calendar.tokens().len(), 2);
     }
 
+    async fn tokens_of_six_minutes_are_refreshed_after_three(office: ShortLived) {
+        let ShortLived(office) = office;
+        office.connected().await;
+        for (minutes, refreshes) in [(0, 0), (2, 0), (1, 1), (2, 1), (1, 2)] {
+            office.advance(TimeDelta::minutes(minutes));
+            office.ask().await.unwrap();
+            assert_eq!(office.calendar.oauth.counts().refreshes, refreshes);
+        }
+    }
+
     async fn a_token_that_ended_five_minutes_early_is_replaced(office: Office) {
         office.calendar.oauth.set_skew(TimeDelta::minutes(5));
         office.connected().await;
@@ -661,6 +700,61 @@ on_both! {
         assert_eq!(office.calendar.oauth.counts().revocations, 0);
         office.calendar.break_down(true);
         assert_eq!(office.select("primary", &[]).await.code(), "UPSTREAM_UNAVAILABLE");
+    }
+
+    async fn what_is_not_set_up_says_so(office: Office) {
+        let query = "mutation($input: StartCalendarAuthorizationInput!) {
+            startCalendarAuthorization(input: $input) { authorizationUrl } }";
+        for (provider, words) in [
+            ("unset", "Unset is not set up on this server"),
+            ("builtin", "connects through connectCalendar"),
+        ] {
+            let input = json!({ "agentId": office.agent, "providerId": provider });
+            let answer = office.test.admin(query, json!({ "input": input })).await;
+            assert_eq!((answer.code(), answer.field()), ("BAD_USER_INPUT", "input.providerId"));
+            assert!(answer.body.to_string().contains(words), "{:#}", answer.body);
+        }
+        let query = "{ calendarProviders { id configured permissions { scope description } } }";
+        let seen = office.test.admin(query, json!({})).await.data("/calendarProviders");
+        let of = |id| seen.as_array().unwrap().iter().find(|one| one["id"] == id).unwrap();
+        assert_eq!(of("unset")["configured"], false);
+        let first = json!({ "scope": "calendars", "description": "Have full access to your calendars" });
+        assert_eq!(of(OUTLOOK)["permissions"][0], first);
+    }
+
+    async fn who_only_reads_elsewhere_has_a_feed_here(office: Office) {
+        let query = "mutation($id: ID!) { createCalendarFeed(agentId: $id) { url } }";
+        let id = json!({ "id": office.agent });
+        office.connected().await;
+        assert_eq!(office.test.admin(query, id.clone()).await.code(), "BAD_USER_INPUT");
+        office.test.connect(&office.agent, "feed").await.data("/connectCalendar/id");
+        let url = office.test.admin(query, id).await.data("/createCalendarFeed/url");
+        let path = url.as_str().unwrap().strip_prefix(PUBLIC).unwrap().to_owned();
+        let read = office.test.request(reqwest::Method::GET, &path).send().await.unwrap();
+        assert_eq!(read.status().as_u16(), 200);
+    }
+
+    async fn a_calendar_without_oauth_is_mended_in_the_application(office: Office) {
+        office.test.connect(&office.agent, "feed").await.data("/connectCalendar/id");
+        office.read().await;
+        let route = json!({ "agentId": office.agent });
+        let booked = office.test.book(route, TUESDAY_AT_10, "ada@visitors.example").await;
+        assert_eq!(booked.data("/bookMeeting/__typename"), "SlotUnavailable");
+        office.test.deliver().await;
+        let mails = office.test.mails.drain();
+        let [sent] = mails.as_slice() else { panic!("{mails:?}") };
+        assert_eq!(sent.mail.to.email, "grace@agents.example");
+        assert!(sent.mail.text.contains(SETTINGS), "{}", sent.mail.text);
+    }
+
+    async fn an_address_can_ask_so_often(office: Limited) {
+        let Limited(office) = office;
+        let url = format!("{PUBLIC}/oauth/start/fda_guessed").parse().unwrap();
+        let mut browser = Browser::default();
+        for _ in 0..3 {
+            assert_eq!(browser.visit(&office.test, &url).await.status, 400);
+        }
+        assert_eq!(browser.visit(&office.test, &url).await.status, 429);
     }
 
     async fn what_is_secret_is_nowhere_to_be_read(office: Office) {

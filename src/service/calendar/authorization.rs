@@ -249,7 +249,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
     fn a_return_address_begins_as_one_of_the_list_does() {
         let allowed = "https://app.example.com/settings";
         for url in ["", "/", "/calendar", "?tab=1", "#calendar", "/calendar?x=https://evil.example"]

@@ -217,6 +217,7 @@ pub(crate) fn config() -> Config {
 }
 
 async fn listen(app: &Arc<App>, config: HttpConfig, shutdown: Shutdown) -> SocketAddr {
+    let oauth = http::oauth(Arc::clone(app), config.rate_limit, config.trusted_proxies);
     let router = http::router(Http {
         schema: graphql::schema(Arc::clone(app)),
         identify: graphql::Identifier(Arc::clone(app)),
@@ -229,7 +230,7 @@ async fn listen(app: &Arc<App>, config: HttpConfig, shutdown: Shutdown) -> Socke
     .merge(http::feeds(Arc::clone(app)))
     .merge(http::pushes(Arc::clone(app)))
     .merge(http::pages())
-    .merge(http::oauth(Arc::clone(app), None, 0));
+    .merge(oauth);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(http::serve(listener, router, shutdown));

@@ -77,6 +77,15 @@ impl OAuthCalendar {
         Arc::new(calendar)
     }
 
+    /// A provider that the operator gave no client, and one of calendars that can only be read.
+    pub(crate) fn lesser() -> [Arc<dyn CalendarProvider>; 2] {
+        let mut unset = About::new("unset", "Unset", ConnectMethod::OAuth2);
+        unset.configured = false;
+        let mut feed = About::new("feed", "Feed", ConnectMethod::None);
+        feed.capabilities.writes = false;
+        [Arc::new(Lesser(unset)), Arc::new(Lesser(feed))]
+    }
+
     /// What each account has: the reference, and whether it can be written to.
     pub(crate) fn list(&self, calendars: &[(&str, bool)]) {
         let info = |(calendar_ref, writable): &(&str, bool)| {
@@ -181,6 +190,28 @@ impl CalendarProvider for OAuthCalendar {
         let ended = format!("{}/{}", connection.calendar_ref, watch.watch_ref);
         self.state.lock().unwrap().unwatched.push(ended);
         Ok(())
+    }
+}
+
+/// A calendar that does as little as it may.
+struct Lesser(About);
+
+#[async_trait]
+impl CalendarProvider for Lesser {
+    fn about(&self) -> &About {
+        &self.0
+    }
+
+    async fn connect(&self, request: ConnectRequest) -> Result<ConnectedAccount, ProviderError> {
+        Ok(ConnectedAccount::new(request.owner, "feed"))
+    }
+
+    async fn free_busy(
+        &self,
+        _connection: &Connection,
+        _window: TimeRange,
+    ) -> Result<Vec<BusyInterval>, ProviderError> {
+        Err(ProviderError::unauthorized())
     }
 }
 
