@@ -320,6 +320,7 @@ on_both! {
         let back = browser.consent(&office.test, &office.calendar.oauth, &start).await;
         office.advance(TimeDelta::minutes(10));
         check_refused(&browser.visit(&office.test, &back).await, "used already or is too old");
+        assert_eq!(office.calendar.oauth.counts().token_requests, 0, "no code went out");
         assert_eq!(office.seen().await["calendar"], Value::Null);
     }
 
