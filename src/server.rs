@@ -75,6 +75,7 @@ pub async fn open(
         clock,
         ids: Arc::new(RandomIds),
         secrets,
+        http,
         mailer: Mailer::from_url(config.mail_url.expose_secret())?,
         config,
         db,
@@ -176,7 +177,10 @@ fn router(app: &Arc<App>, shutdown: Shutdown) -> anyhow::Result<Router> {
         config: http_config(&app.config),
         shutdown,
     })?;
-    Ok(router.merge(http::feeds(Arc::clone(app))).merge(http::pages()))
+    let HttpConfig { rate_limit, trusted_proxies, .. } = http_config(&app.config);
+    let oauth = http::oauth(Arc::clone(app), rate_limit, trusted_proxies);
+    let router = router.merge(http::feeds(Arc::clone(app))).merge(http::pushes(Arc::clone(app)));
+    Ok(router.merge(http::pages()).merge(oauth))
 }
 
 fn http_config(config: &Config) -> HttpConfig {

@@ -51,6 +51,7 @@ CREATE TABLE calendar_authorizations (
     state_hash {bytes} UNIQUE,
     browser_hash {bytes},
     verifier {bytes},
+    account text,
     return_url text,
     expires_at {instant} NOT NULL
 )
@@ -67,6 +68,7 @@ CREATE TABLE calendar_syncs (
     window_end {instant},
     last_synced_at {instant},
     failures integer NOT NULL DEFAULT 0,
+    problem text,
     due_at {instant} NOT NULL,
     asked integer NOT NULL DEFAULT 0,
     lease_id {uuid},

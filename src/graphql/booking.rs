@@ -5,6 +5,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, SimpleO
 use super::access::{app, authorise, caller, read_id};
 use super::agent::Agent;
 use super::calendar::ConferenceKind;
+use super::drift::CalendarEventDrift;
 use super::error::Result;
 use super::loaders::{AgentById, BookingById, CountOf, load};
 use super::page::{Cursor, PageArgs, connection};
@@ -75,6 +76,9 @@ pub struct CalendarEvent {
     url: Option<Url>,
     /// The last failure, in words; null when none.
     problem: Option<String>,
+    /// How it differs from the booking, where it was changed in the calendar by hand. For those who may
+    /// see where it is.
+    drift: Option<CalendarEventDrift>,
 }
 
 /// The newest confirmation, update or cancellation sent to the visitor.
@@ -170,6 +174,7 @@ impl Booking {
             status: DeliveryStatus::read(&self.0.event_status)?,
             url: shown(&self.0.event_url).map(Url),
             problem: shown(&self.0.event_problem),
+            drift: self.0.drift.as_ref().filter(|_| sees_all).map(|drift| (&drift.0).into()),
         })
     }
 

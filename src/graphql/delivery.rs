@@ -24,13 +24,17 @@ pub enum DeliveryKind {
     AgentMail,
     /// Word to the agent that one of the others was given up.
     FailureMail,
+    /// Word to the agent that the calendar must be connected again.
+    ReauthenticationMail,
+    /// The end of a connection at its provider.
+    CalendarFarewell,
 }
 
-/// Something that a booking caused and that is to reach somebody.
+/// Something that a change caused and that is to reach somebody.
 #[derive(Clone, Debug)]
 pub struct Delivery(pub(crate) Model);
 
-/// Something that a booking caused and that is to reach somebody.
+/// Something that a change caused and that is to reach somebody.
 #[Object]
 impl Delivery {
     /// Names it everywhere.
@@ -44,12 +48,14 @@ impl Delivery {
         Ok(Kind::parse(&self.0.kind).ok_or_else(unknown)?.into())
     }
 
-    /// What it is about; null for callers who may not see the booking.
+    /// What it is about; null where it is about no booking, and for callers who may not see that.
     async fn booking(&self, ctx: &Context<'_>) -> Result<Option<Booking>> {
-        if !booking::may_see(caller(ctx), self.0.agent_id) {
-            return Ok(None);
+        match self.0.booking_id {
+            Some(id) if booking::may_see(caller(ctx), self.0.agent_id) => {
+                Ok(load(ctx, BookingById(id)).await?.map(Booking))
+            }
+            _ => Ok(None),
         }
-        Ok(load(ctx, BookingById(self.0.booking_id)).await?.map(Booking))
     }
 
     /// How often it was tried.

@@ -6,6 +6,7 @@ pub mod availability;
 pub mod booking;
 pub mod calendar;
 pub mod delivery;
+pub mod drift;
 pub mod error;
 pub mod invite;
 pub mod live_chat;
@@ -52,6 +53,7 @@ pub struct Mutation(
     invite::InviteMutation,
     calendar::CalendarMutation,
     booking::BookingMutation,
+    drift::DriftMutation,
     delivery::DeliveryMutation,
 );
 

@@ -7,10 +7,12 @@ use calendar_provider::{EventReceipt, TimeRange};
 use chrono::TimeDelta;
 use futures_util::FutureExt;
 
-use super::{agent_mail, calendar_event, failure_mail, visitor_mail};
+use super::{
+    agent_mail, calendar_event, failure_mail, farewell, reauthentication_mail, visitor_mail,
+};
 use crate::app::App;
 use crate::service::{self, Error, Result};
-use crate::store::outbox::{Kind, Model};
+use crate::store::outbox::{BookingNews, Kind, Model};
 use crate::store::{agent, booking};
 
 /// The words for a fault of ours, whose cause is for the log.
@@ -47,7 +49,9 @@ pub(super) enum Delivered {
         /// It should have told of a conference link, and there was none yet.
         lacks_link: bool,
     },
-    /// A mail of which the booking shows nothing.
+    /// A connection's end was told, or is not to be told any more.
+    Farewell,
+    /// Something of which no booking shows anything.
     Notice,
 }
 
@@ -58,12 +62,16 @@ pub(super) struct Written {
     pub(super) receipt: EventReceipt,
     /// The kind of its conference link, as kept in the database.
     pub(super) conference_kind: Option<&'static str>,
+    /// The calendar that holds it, as `store::calendar::Model::place` names it.
+    pub(super) place: String,
 }
 
-/// What a delivery is about, as it is now.
+/// What a delivery about a booking is about, as it is now.
 pub(super) struct Subject {
     pub(super) booking: booking::Model,
     pub(super) agent: agent::Model,
+    /// What happened to the booking, as of the version that is delivered.
+    pub(super) news: BookingNews,
     /// The meeting's time as of the version that is delivered.
     pub(super) range: TimeRange,
 }
@@ -82,15 +90,19 @@ impl Outcome {
     }
 }
 
-/// Reads what a row is about.
+/// Reads what a row about a booking is about.
 pub(super) async fn subject(app: &App, row: &Model) -> Result<Subject> {
-    let found = service::booking::find(app, row.booking_id).await?;
-    let gone = || Error::internal(anyhow::anyhow!("booking {} is gone", row.booking_id));
-    let booking = found.ok_or_else(gone)?;
+    let (id, news) = row.news().ok_or_else(|| misfit(row))?;
+    let found = service::booking::find(app, id).await?;
+    let booking = found.ok_or_else(|| Error::internal(anyhow::anyhow!("booking {id} is gone")))?;
     let agent = service::agent::get(app, booking.agent_id).await?;
-    let payload = &row.payload.0;
-    let range = TimeRange::new(payload.starts_at, payload.ends_at).map_err(Error::internal)?;
-    Ok(Subject { booking, agent, range })
+    let range = TimeRange::new(news.starts_at, news.ends_at).map_err(Error::internal)?;
+    Ok(Subject { booking, agent, news: news.clone(), range })
+}
+
+/// The fault that a row is about something else than its kind says.
+pub(super) fn misfit(row: &Model) -> Error {
+    Error::internal(anyhow::anyhow!("delivery {} is not about what a {} is", row.id, row.kind))
 }
 
 /// Tries a delivery once, within the deadline. A fault of ours, a panic even, is a failed try like
@@ -126,6 +138,8 @@ async fn deliver(app: &App, row: &Model) -> Result<Outcome> {
         Some(Kind::VisitorMail) => visitor_mail::deliver(app, row).await,
         Some(Kind::AgentMail) => agent_mail::deliver(app, row).await,
         Some(Kind::FailureMail) => failure_mail::deliver(app, row).await,
+        Some(Kind::ReauthenticationMail) => reauthentication_mail::deliver(app, row).await,
+        Some(Kind::CalendarFarewell) => farewell::deliver(app, row).await,
         // A newer version of this program wrote it, and one may be running beside this one.
         None => Ok(Outcome::retry("this version of the server does not know this delivery")),
     }

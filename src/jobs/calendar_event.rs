@@ -6,15 +6,15 @@
 use std::sync::Arc;
 
 use calendar_provider::{
-    CalendarProvider, ConferenceKind, Connection, EventDraft, EventHandle, Participant,
-    ProviderError, TimeRange,
+    CalendarProvider, ConferenceKind, ConnectRequest, Connection, EventDraft, EventHandle,
+    Participant, ProviderError, TimeRange,
 };
+use uuid::Uuid;
 
 use super::attempt::{Delivered, Outcome, Subject, Written, subject};
 use crate::app::App;
 use crate::mail::{self, AgentNotice};
-use crate::service::calendar::{self, REAUTHENTICATION_REQUIRED};
-use crate::service::{Error, Result, invite, schedule};
+use crate::service::{Error, Result, calendar, invite, schedule};
 use crate::store;
 use crate::store::booking::CANCELLED;
 use crate::store::outbox::Model;
@@ -25,52 +25,125 @@ pub(super) async fn deliver(app: &App, row: &Model) -> Result<Outcome> {
     let Some(record) = calendar::of_agent(app, subject.agent.id).await? else {
         return Ok(Outcome::retry("the agent has no calendar connected"));
     };
-    let Some(provider) = app.providers.get(&record.provider).cloned() else {
+    let Some(provider) = app.providers.get(&record.provider) else {
         return Ok(Outcome::retry("this server does not have the agent's calendar provider"));
     };
-    let Ok(connection) = calendar::open(app, &record) else {
-        // The agent can't mend it, but an operator who puts the key back can.
-        let error = "the calendar's credentials do not open with this server's secret key";
-        return Ok(Outcome::retry(error));
+    let writes = provider.about().capabilities.writes;
+    let target = match (writes, own_calendar(app)) {
+        (false, Some(own)) => Target::kept_here(app, own, record.agent_id).await,
+        _ => Ok(Target::Elsewhere(record)),
     };
-    let done = if subject.booking.status == CANCELLED {
-        remove(app, &provider, &connection, &subject).await
-    } else {
-        let draft = draft(app, &subject)?;
-        write(app, &provider, &connection, &draft).await
+    let done = match target {
+        Ok(target) => carry_out(app, &target, &subject).await?,
+        Err(error) => Err(error),
     };
-    match done {
-        Ok(delivered) => Ok(Outcome::Done(delivered)),
-        Err(error) => failed(app, &record, error).await,
+    Ok(match done {
+        Ok(delivered) => Outcome::Done(delivered),
+        Err(error) => failed(error),
+    })
+}
+
+/// The calendar that is kept here, for agents whose own can only be read.
+fn own_calendar(app: &App) -> Option<&Arc<dyn CalendarProvider>> {
+    let is_kept_here = |provider: &&Arc<dyn CalendarProvider>| {
+        calendar::is_local(provider.as_ref()) && provider.about().capabilities.writes
+    };
+    app.providers.values().find(is_kept_here)
+}
+
+/// Where entries are written.
+enum Target<'a> {
+    /// To the calendar that the agent connected.
+    Elsewhere(store::calendar::Model),
+    /// To the one that is kept here.
+    Here { provider: &'a Arc<dyn CalendarProvider>, connection: Connection, place: String },
+}
+
+impl<'a> Target<'a> {
+    async fn kept_here(
+        app: &App,
+        provider: &'a Arc<dyn CalendarProvider>,
+        agent: Uuid,
+    ) -> Result<Self, ProviderError> {
+        let request = ConnectRequest::new(agent.to_string());
+        let account = calendar::within_deadline(app, provider.connect(request)).await?;
+        let id = &provider.about().id;
+        let place = store::calendar::place(id, &account.account, &account.calendar_ref);
+        let connection = account.into_connection(agent.to_string());
+        Ok(Self::Here { provider, connection, place })
     }
+
+    /// Names the calendar, as bookings keep it.
+    fn place(&self) -> String {
+        match self {
+            Self::Elsewhere(record) => record.place(),
+            Self::Here { place, .. } => place.clone(),
+        }
+    }
+
+    fn provider<'b>(&'b self, app: &'b App) -> Option<&'b Arc<dyn CalendarProvider>> {
+        match self {
+            Self::Elsewhere(record) => app.providers.get(&record.provider),
+            Self::Here { provider, .. } => Some(provider),
+        }
+    }
+
+    async fn ask<T, F, Answer>(&self, app: &App, call: F) -> Result<T, ProviderError>
+    where
+        F: Fn(Arc<dyn CalendarProvider>, Connection) -> Answer + Send + Sync,
+        Answer: Future<Output = Result<T, ProviderError>> + Send,
+        T: Send,
+    {
+        match self {
+            Self::Elsewhere(record) => calendar::ask(app, record, call).await,
+            Self::Here { provider, connection, .. } => {
+                let call = call(Arc::clone(provider), connection.clone());
+                calendar::within_deadline(app, call).await
+            }
+        }
+    }
+}
+
+async fn carry_out(
+    app: &App,
+    target: &Target<'_>,
+    subject: &Subject,
+) -> Result<Result<Delivered, ProviderError>> {
+    let booking = &subject.booking;
+    // A reference of another calendar means nothing in this one.
+    let stands_here = booking.event_calendar.as_ref() == Some(&target.place());
+    let event_ref = booking.event_ref.clone().filter(|_| stands_here);
+    if booking.status == CANCELLED {
+        let handle = EventHandle::new(&booking.uid, event_ref);
+        let deleted = target.ask(app, |provider, connection| {
+            let handle = handle.clone();
+            async move { provider.delete_event(&connection, &handle).await }
+        });
+        return Ok(deleted.await.map(|()| Delivered::EventRemoved));
+    }
+    let mut draft = draft(app, subject)?;
+    draft.event_ref = event_ref;
+    Ok(write(app, target, &draft).await)
 }
 
 async fn write(
     app: &App,
-    provider: &Arc<dyn CalendarProvider>,
-    connection: &Connection,
+    target: &Target<'_>,
     draft: &EventDraft,
 ) -> Result<Delivered, ProviderError> {
-    let put = provider.put_event(connection, draft);
-    let receipt = calendar::within_deadline(app, put).await?;
-    let kind = provider.about().conference.filter(|_| receipt.conference_url.is_some());
-    let conference_kind = kind.map(|kind| match kind {
-        ConferenceKind::GoogleMeet => calendar::GOOGLE_MEET,
-        ConferenceKind::MicrosoftTeams => calendar::MICROSOFT_TEAMS,
+    let put = target.ask(app, |provider, connection| {
+        let draft = draft.clone();
+        async move { provider.put_event(&connection, &draft).await }
     });
-    Ok(Delivered::EventWritten(Box::new(Written { receipt, conference_kind })))
-}
-
-async fn remove(
-    app: &App,
-    provider: &Arc<dyn CalendarProvider>,
-    connection: &Connection,
-    subject: &Subject,
-) -> Result<Delivered, ProviderError> {
-    let handle = EventHandle::new(&subject.booking.uid, subject.booking.event_ref.clone());
-    let delete = provider.delete_event(connection, &handle);
-    calendar::within_deadline(app, delete).await?;
-    Ok(Delivered::EventRemoved)
+    let receipt = put.await?;
+    let kind = target.provider(app).and_then(|provider| provider.about().conference);
+    let conference_kind =
+        kind.filter(|_| receipt.conference_url.is_some()).map(|kind| match kind {
+            ConferenceKind::GoogleMeet => calendar::GOOGLE_MEET,
+            ConferenceKind::MicrosoftTeams => calendar::MICROSOFT_TEAMS,
+        });
+    let written = Written { receipt, conference_kind, place: target.place() };
+    Ok(Delivered::EventWritten(Box::new(written)))
 }
 
 /// The entry as it should stand, in the agent's language and zone.
@@ -92,26 +165,17 @@ fn draft(app: &App, subject: &Subject) -> Result<EventDraft> {
     Ok(draft)
 }
 
-/// What a provider's failure means for the delivery.
-async fn failed(
-    app: &App,
-    record: &store::calendar::Model,
-    error: ProviderError,
-) -> Result<Outcome> {
+/// What a provider's failure means for the delivery. One that ended the authorization has taken the
+/// agent out of the queue; the entry waits until that is mended.
+fn failed(error: ProviderError) -> Outcome {
     let words = error.to_string();
     match error {
         ProviderError::RateLimited { retry_after, .. } => {
-            Ok(Outcome::Retry { error: words, after: retry_after })
+            Outcome::Retry { error: words, after: retry_after }
         }
-        ProviderError::Transient { .. } | ProviderError::Conflict { .. } => {
-            Ok(Outcome::retry(words))
-        }
-        ProviderError::Unauthorized { .. } => {
-            if record.status != REAUTHENTICATION_REQUIRED {
-                calendar::mark(app, record, REAUTHENTICATION_REQUIRED, &words).await?;
-            }
-            Ok(Outcome::retry(words))
-        }
-        _ => Ok(Outcome::GiveUp { error: words }),
+        ProviderError::Transient { .. }
+        | ProviderError::Conflict { .. }
+        | ProviderError::Unauthorized { .. } => Outcome::retry(words),
+        _ => Outcome::GiveUp { error: words },
     }
 }

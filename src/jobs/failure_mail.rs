@@ -12,11 +12,11 @@ use crate::store::outbox::{Kind, Model};
 pub(super) async fn deliver(app: &App, row: &Model) -> Result<Outcome> {
     let subject = subject(app, row).await?;
     let context = letter::agent_context(app, &subject, subject.range)?;
-    let (what, purpose) = match row.payload.0.failed {
+    let (what, purpose) = match subject.news.failed {
         Some(Kind::CalendarEvent) => (Delivery::CalendarEntry, "calendar-failure"),
         _ => (Delivery::VisitorMail, "mail-failure"),
     };
-    let problem = row.payload.0.reason.as_deref().unwrap_or("unknown");
+    let problem = subject.news.reason.as_deref().unwrap_or("unknown");
     let problem = if what == Delivery::CalendarEntry && subject.booking.status == CANCELLED {
         format!("the meeting is cancelled and its entry may still be there: {problem}")
     } else {
@@ -24,7 +24,7 @@ pub(super) async fn deliver(app: &App, row: &Model) -> Result<Outcome> {
     };
     let letter = Letter {
         to: letter::agent_mailbox(&subject.agent),
-        reply_to: letter::visitor_mailbox(&context),
+        reply_to: Some(letter::visitor_mailbox(&context)),
         rendered: mail::failure_notice(what, &problem, &context),
         calendar: None,
         purpose,

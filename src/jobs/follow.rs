@@ -51,7 +51,11 @@ impl Told {
         for row in ended {
             rows.insert((row.id, row.done_at));
             if !self.rows.contains(&(row.id, row.done_at)) {
-                app.changes.tell(Change::Booking { id: row.booking_id, agent: row.agent_id });
+                let agent = row.agent_id;
+                app.changes.tell(match row.booking_id {
+                    Some(id) => Change::Booking { id, agent },
+                    None => Change::Agent(agent),
+                });
             }
         }
         (self.rows, self.since) = (rows, now);

@@ -21,7 +21,7 @@ const ANSWER_CHARS: usize = 200;
 /// A mail about one row of the outbox.
 pub(super) struct Letter {
     pub(super) to: Mailbox,
-    pub(super) reply_to: Mailbox,
+    pub(super) reply_to: Option<Mailbox>,
     pub(super) rendered: Rendered,
     pub(super) calendar: Option<(CalendarMethod, String)>,
     /// Tells the mails of one version apart.
@@ -37,12 +37,17 @@ pub(super) async fn send(app: &App, row: &Model, letter: Letter) -> Result<(), O
     let mail = OutgoingMail {
         from: Mailbox { name: sender.name.clone(), email: sender.email.to_string() },
         to: letter.to,
-        reply_to: Some(letter.reply_to),
+        reply_to: letter.reply_to,
         subject: letter.rendered.subject,
         text: letter.rendered.text,
         html: Some(letter.rendered.html),
         calendar: letter.calendar,
-        message_id: mail::message_id(row.booking_id, version, letter.purpose, domain),
+        message_id: mail::message_id(
+            row.booking_id.unwrap_or(row.id),
+            version,
+            letter.purpose,
+            domain,
+        ),
         date: row.created_at,
         auto_submitted: true,
     };

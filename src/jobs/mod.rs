@@ -1,21 +1,38 @@
-//! The worker: delivers what bookings caused.
+//! The worker: delivers what changes caused.
 //!
 //! A row of the outbox is claimed under a lease (`worker`), tried by the file of its kind, and
 //! what came of it is written in one transaction together with what the booking shows of it
 //! (`settle`). A process that dies in between leaves the lease to run out, and another tries
 //! again: every delivery can be repeated without the receiver seeing two.
+//!
+//! `sync` reads calendars elsewhere, beside the deliveries.
 
 mod agent_mail;
 mod attempt;
 mod backoff;
 mod calendar_event;
 mod failure_mail;
+mod farewell;
 mod follow;
 mod housekeeping;
 mod letter;
+mod reauthentication_mail;
 mod settle;
+mod sync;
 mod visitor_mail;
 mod worker;
 
 pub use follow::follow;
-pub use worker::{run, run_due};
+pub use sync::run_due as sync_due;
+pub use worker::run_due;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+
+/// Delivers, and reads calendars elsewhere, until `shutdown` is cancelled.
+pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
+    tokio::join!(worker::run(Arc::clone(&app), shutdown.clone()), sync::run(app, shutdown));
+}

@@ -1,18 +1,15 @@
 //! Writing down what came of a try: the row's state and what the booking shows, in one transaction.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait,
-    QueryFilter,
-};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter};
 use uuid::Uuid;
 
-use super::attempt::{Delivered, Outcome, Written};
+use super::attempt::{Delivered, Outcome, Written, misfit};
 use super::backoff;
 use crate::app::App;
 use crate::service::changes::Change;
 use crate::service::{Error, Result, booking::conference_added};
-use crate::store::outbox::{self, DONE, Kind, Model, New, Payload};
+use crate::store::outbox::{self, BookingNews, DONE, Kind, Model, New, Payload};
 use crate::store::{self, booking, run_raw};
 
 /// What became of a row.
@@ -56,7 +53,9 @@ pub(super) async fn settle(app: &App, row: &Model, outcome: Outcome) -> Result<S
         return Ok(settled);
     }
     transaction.commit().await?;
-    app.changes.tell(Change::Booking { id: row.booking_id, agent: row.agent_id });
+    let agent = row.agent_id;
+    let of_booking = |id| Change::Booking { id, agent };
+    app.changes.tell(row.booking_id.map_or(Change::Agent(agent), of_booking));
     Ok(settled)
 }
 
@@ -70,9 +69,14 @@ async fn done(
     let brings_link = matches!(&delivered, Delivered::EventWritten(written)
         if written.receipt.conference_url.is_some());
     if brings_link || matches!(delivered, Delivered::VisitorMail { lacks_link: true }) {
-        hold(transaction, row.agent_id).await?;
+        store::agent::hold(transaction, row.agent_id).await?;
     }
     let now = app.now();
+    if let Delivered::EventWritten(written) = &delivered
+        && is_pending(app, row, written)
+    {
+        return pending(app, transaction, row, lease, written).await;
+    }
     if !outbox::finish(transaction, row.id, lease, now).await? {
         return Ok(Settled::Lost);
     }
@@ -82,29 +86,66 @@ async fn done(
         }
         Delivered::EventRemoved => {
             let sql = "UPDATE bookings SET event_status = 'DELIVERED', event_problem = NULL, \
-                event_ref = NULL, event_url = NULL WHERE id = ? AND sequence = ?";
+                event_ref = NULL, event_url = NULL, event_calendar = NULL, drift = NULL \
+                WHERE id = ? AND sequence = ?";
             run_raw(transaction, sql, version(row)).await?;
-            outbox::release_mails(transaction, row.booking_id, now).await?;
+            outbox::release_mails(transaction, booking_of(row)?, now).await?;
         }
         Delivered::VisitorMail { lacks_link } => {
             visitor_told(app, transaction, row, lacks_link).await?;
         }
+        Delivered::Farewell => forget_credentials(transaction, row).await?,
         Delivered::Notice => {}
     }
     Ok(Settled::Delivered)
 }
 
-/// Keeps others from changing the agent's bookings until the transaction ends, without a new
-/// revision: nothing changes that bears on what is free. SQLite has one writer at a time anyway.
-async fn hold(transaction: &DatabaseTransaction, agent: Uuid) -> Result<()> {
-    if transaction.get_database_backend() == DbBackend::Postgres {
-        let sql = "SELECT 1 FROM agents WHERE id = ? FOR NO KEY UPDATE";
-        run_raw(transaction, sql, [agent.into()]).await?;
-    }
+/// What was sealed has served its time; the row is kept a while for whoever asks what was done.
+async fn forget_credentials(transaction: &DatabaseTransaction, row: &Model) -> Result<()> {
+    let Payload::Farewell(mut farewell) = row.payload.0.clone() else { return Err(misfit(row)) };
+    farewell.credentials.clear();
+    let payload = store::JsonOf(Payload::Farewell(farewell));
+    let sql = "UPDATE outbox SET payload = ? WHERE id = ?";
+    run_raw(transaction, sql, [payload.into(), row.id.into()]).await?;
     Ok(())
 }
 
-/// The booking's row, if the version that was delivered is still its newest.
+/// Whether a conference link is still being made, and is still waited for.
+fn is_pending(app: &App, row: &Model, written: &Written) -> bool {
+    written.receipt.conference_pending
+        && written.receipt.conference_url.is_none()
+        && app.now() < waited_until(app, row)
+}
+
+/// As long as the mails wait for the link.
+fn waited_until(app: &App, row: &Model) -> DateTime<Utc> {
+    row.created_at + TimeDelta::seconds(app.config.delivery.conference_wait_seconds.into())
+}
+
+/// Shows the entry, which stands, and writes it again a little later: its link is found then. The mails
+/// wait on.
+async fn pending(
+    app: &App,
+    transaction: &DatabaseTransaction,
+    row: &Model,
+    lease: Uuid,
+    written: &Written,
+) -> Result<Settled> {
+    let run_at = next_try(app, row, None).min(waited_until(app, row));
+    if !outbox::put_back(transaction, row.id, lease, run_at, None).await? {
+        return Ok(Settled::Lost);
+    }
+    show_entry(transaction, row, written).await?;
+    Ok(Settled::PutBack)
+}
+
+/// What a row of a kind that is about a booking is about.
+fn booking_of(row: &Model) -> Result<Uuid> {
+    row.booking_id.ok_or_else(|| misfit(row))
+}
+
+/// The booking's row, if the version that was delivered is still its newest; no row where the delivery
+/// is about no booking.
 fn version(row: &Model) -> [sea_orm::Value; 2] {
     [row.booking_id.into(), row.version.into()]
 }
@@ -117,26 +158,44 @@ async fn event_written(
     row: &Model,
     written: Written,
 ) -> Result<()> {
-    let before = find(transaction, row.booking_id).await?;
-    let url = |url: Option<url::Url>| url.map(String::from);
-    let link = url(written.receipt.conference_url);
-    let sql = "UPDATE bookings SET event_status = 'DELIVERED', event_problem = NULL, \
-        event_ref = ?, event_url = ? WHERE id = ? AND sequence = ?";
-    let [id, sequence] = version(row);
-    let event_ref = Some(written.receipt.event_ref);
-    let values = [event_ref.into(), url(written.receipt.url).into(), id, sequence];
-    if run_raw(transaction, sql, values).await? == 0 {
+    let id = booking_of(row)?;
+    let before = find(transaction, id).await?;
+    if !show_entry(transaction, row, &written).await? {
         return Ok(());
     }
+    let link = written.receipt.conference_url.map(String::from);
     if link.is_some() && link != before.conference_url {
         let sql = "UPDATE bookings SET conference_kind = ?, conference_url = ? WHERE id = ?";
         let kind = written.conference_kind.map(str::to_owned);
-        run_raw(transaction, sql, [kind.into(), link.into(), row.booking_id.into()]).await?;
+        run_raw(transaction, sql, [kind.into(), link.into(), id.into()]).await?;
         if visitor_was_told(transaction, row).await? {
-            add_conference(app, transaction, row.booking_id).await?;
+            add_conference(app, transaction, id).await?;
         }
     }
-    Ok(outbox::release_mails(transaction, row.booking_id, app.now()).await?)
+    Ok(outbox::release_mails(transaction, id, app.now()).await?)
+}
+
+/// Shows that the entry stands, where, and as booked. False where a later version's own row shows what
+/// that one brings. An entry that was put back where it had been moved from frees that time.
+async fn show_entry(
+    transaction: &DatabaseTransaction,
+    row: &Model,
+    written: &Written,
+) -> Result<bool> {
+    let sql = "UPDATE bookings SET event_status = 'DELIVERED', event_problem = NULL, \
+        event_ref = ?, event_url = ?, event_calendar = ? WHERE id = ? AND sequence = ?";
+    let [booking, sequence] = version(row);
+    let url = written.receipt.url.clone().map(String::from);
+    let event_ref = written.receipt.event_ref.clone();
+    let values = [event_ref.into(), url.into(), written.place.clone().into(), booking, sequence];
+    if run_raw(transaction, sql, values).await? == 0 {
+        return Ok(false);
+    }
+    let sql = "UPDATE bookings SET drift = NULL WHERE id = ? AND drift IS NOT NULL";
+    if run_raw(transaction, sql, [row.booking_id.into()]).await? == 1 {
+        store::agent::lock(transaction, row.agent_id).await?;
+    }
+    Ok(true)
 }
 
 /// Whether the mail of this version is out. One that is under way hears of the link when it is
@@ -163,9 +222,9 @@ async fn visitor_told(
     let [id, sequence] = version(row);
     let shown = run_raw(transaction, sql, [app.now().into(), id, sequence]).await?;
     if shown == 1 && lacks_link {
-        let booking = find(transaction, row.booking_id).await?;
+        let booking = find(transaction, booking_of(row)?).await?;
         if booking.conference_url.is_some() {
-            add_conference(app, transaction, row.booking_id).await?;
+            add_conference(app, transaction, booking.id).await?;
         }
     }
     Ok(())
@@ -228,30 +287,30 @@ async fn give_up(
     let kind = Kind::parse(&row.kind);
     if kind == Some(Kind::CalendarEvent) {
         // The link that mails wait for will not come.
-        outbox::release_mails(transaction, row.booking_id, now).await?;
+        outbox::release_mails(transaction, booking_of(row)?, now).await?;
     }
     if let Some(kind @ (Kind::CalendarEvent | Kind::VisitorMail)) = kind {
-        outbox::put(transaction, vec![word_of_failure(app, row, kind, error)]).await?;
+        outbox::put(transaction, vec![word_of_failure(app, row, kind, error)?]).await?;
     }
     Ok(Settled::GivenUp)
 }
 
-fn word_of_failure(app: &App, row: &Model, failed: Kind, error: &str) -> New {
+fn word_of_failure(app: &App, row: &Model, failed: Kind, error: &str) -> Result<New> {
     let now = app.now();
     let kept = TimeDelta::minutes(app.config.delivery.give_up_after_minutes.into());
-    let payload =
-        Payload { reason: Some(error.to_owned()), failed: Some(failed), ..row.payload.0.clone() };
-    New {
+    let (booking, news) = row.news().ok_or_else(|| misfit(row))?;
+    let news = BookingNews { reason: Some(error.to_owned()), failed: Some(failed), ..news.clone() };
+    Ok(New {
         id: app.uuid(),
         kind: Kind::FailureMail,
-        booking_id: row.booking_id,
+        booking_id: Some(booking),
         agent_id: row.agent_id,
         version: row.version,
-        payload,
+        payload: Payload::Booking(news),
         run_at: now,
         give_up_at: now + kept,
         created_at: now,
-    }
+    })
 }
 
 /// Shows a failure on the booking, where the version is still its newest.

@@ -14,14 +14,14 @@ use crate::store::outbox::{Change, Model};
 pub(super) async fn deliver(app: &App, row: &Model) -> Result<Outcome> {
     let subject = subject(app, row).await?;
     let context = invite::context(app, &subject.agent, &subject.booking, subject.range)?;
-    let change = row.payload.0.change;
+    let change = subject.news.change;
     let Some(rendered) = render(&subject, &context, mail_kind(change)) else {
         return Ok(Outcome::GiveUp { error: "the mail could not be made".to_owned() });
     };
     let part = invitation(row, &subject, &context)?;
     let letter = Letter {
         to: letter::visitor_mailbox(&context),
-        reply_to: letter::agent_mailbox(&subject.agent),
+        reply_to: Some(letter::agent_mailbox(&subject.agent)),
         rendered,
         calendar: Some((part.method, mail::calendar(&part))),
         purpose: "visitor",
@@ -61,7 +61,7 @@ const fn mail_kind(change: Change) -> MailKind {
 }
 
 fn invitation(row: &Model, subject: &Subject, context: &InviteContext) -> Result<CalendarPart> {
-    let method = match row.payload.0.change {
+    let method = match subject.news.change {
         Change::Cancelled => CalendarMethod::Cancel,
         Change::Booked | Change::Rescheduled | Change::ConferenceAdded => CalendarMethod::Request,
     };

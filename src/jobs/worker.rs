@@ -23,7 +23,7 @@ const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Delivers until `shutdown` is cancelled, and then finishes what is under way, for 10 s at most:
 /// what is cut off is tried again once its lease has run out. A failure never ends it.
-pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
+pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     describe_counter!("frontdesk_deliveries_total", "Tries of deliveries, by kind and outcome.");
     let keeping = tokio::spawn(housekeeping::run(Arc::clone(&app), shutdown.clone()));
     let mut under_way = JoinSet::new();
@@ -137,8 +137,9 @@ async fn settle_surely(app: &App, row: &Model, outcome: Outcome) -> Result<Settl
 }
 
 fn log(row: &Model, settled: Settled, problem: Option<&str>) {
-    let (id, booking, attempts) = (row.id, row.booking_id, row.attempts);
-    let _span = tracing::info_span!("delivery", %id, kind = row.kind, %booking, attempts).entered();
+    let (id, attempts) = (row.id, row.attempts);
+    let booking = row.booking_id.map(tracing::field::display);
+    let _span = tracing::info_span!("delivery", %id, kind = row.kind, booking, attempts).entered();
     match settled {
         Settled::Delivered => tracing::debug!("delivered"),
         Settled::PutBack => tracing::warn!(problem, "a delivery failed and is tried again"),

@@ -270,6 +270,8 @@ pub async fn set_meeting_availability(
         }
         if let Some(days) = horizon {
             record.horizon_days = Set(days);
+            // What is known of a calendar elsewhere may not reach as far.
+            store::sync::ask_all(transaction, agent.id, now).await?;
         }
         if let Some(minutes) = buffer.filter(|minutes| *minutes != agent.buffer_minutes) {
             record.buffer_minutes = Set(minutes);
@@ -278,7 +280,9 @@ pub async fn set_meeting_availability(
         }
         Ok(())
     });
-    changed.await
+    let changed = changed.await?;
+    app.wake_sync.notify_one();
+    Ok(changed)
 }
 
 /// Changes an agent's record under its lock, and tells whoever listens.

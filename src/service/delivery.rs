@@ -50,22 +50,25 @@ pub async fn retry(app: &App, id: Uuid) -> Result<Model> {
     let after = Entity::find_by_id(id).one(&transaction).await?.ok_or_else(unknown)?;
     transaction.commit().await?;
     app.wake.notify_one();
-    app.changes.tell(Change::Booking { id: row.booking_id, agent: row.agent_id });
+    if let Some(id) = row.booking_id {
+        app.changes.tell(Change::Booking { id, agent: row.agent_id });
+    }
     Ok(after)
 }
 
 /// Whether a mail tells of a version that a later mail has told more of: to send it now would set the
 /// reader back.
 async fn is_old_news<C: sea_orm::ConnectionTrait>(db: &C, row: &Model) -> Result<bool> {
+    let Some(booking) = row.booking_id else { return Ok(false) };
     match Kind::parse(&row.kind) {
         Some(Kind::VisitorMail) => {
             // Each version has its mail to the visitor.
-            let record = booking::Entity::find_by_id(row.booking_id).one(db).await?;
+            let record = booking::Entity::find_by_id(booking).one(db).await?;
             Ok(record.is_some_and(|record| row.version < record.sequence))
         }
         Some(Kind::AgentMail | Kind::FailureMail) => {
             let later = Entity::find()
-                .filter(Column::BookingId.eq(row.booking_id))
+                .filter(Column::BookingId.eq(booking))
                 .filter(Column::Kind.eq(row.kind.as_str()))
                 .filter(Column::Version.gt(row.version))
                 .count(db)
@@ -73,7 +76,7 @@ async fn is_old_news<C: sea_orm::ConnectionTrait>(db: &C, row: &Model) -> Result
             Ok(0 < later)
         }
         // The entry is written as the booking stands, whichever version's row does it.
-        Some(Kind::CalendarEvent) | None => Ok(false),
+        _ => Ok(false),
     }
 }
 

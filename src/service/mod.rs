@@ -15,6 +15,7 @@ mod permission;
 pub mod schedule;
 pub mod shared_reads;
 pub mod slots;
+pub mod sync;
 pub mod text;
 pub mod visitor;
 

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{Error, Result};
 use crate::app::App;
 use crate::scheduling::{BusyTimes, Schedule};
-use crate::store::{agent, booking, busy, date_override};
+use crate::store::{JsonOf, agent, booking, busy, date_override, sync};
 
 /// Most schedules that are kept.
 const KEPT: u64 = 10_000;
@@ -70,6 +70,13 @@ pub async fn at_revision(app: &App, agent: Uuid, revision: i64) -> Result<Arc<Ag
     Ok(read)
 }
 
+/// A meeting's ID, start and end, and how its entry in the calendar differs.
+type Meeting = (Uuid, DateTime<Utc>, DateTime<Utc>, Option<JsonOf<booking::Drift>>);
+
+/// How long nothing is known of a calendar elsewhere, from where the last look at it ended: longer than
+/// any horizon.
+const UNKNOWN: TimeDelta = TimeDelta::days(1000);
+
 /// Reads a schedule from the database, the meeting `without` left out.
 ///
 /// # Errors
@@ -90,9 +97,10 @@ pub async fn read<C: ConnectionTrait>(
         .filter(date_override::Column::Date.gte(since.date_naive() - Days::new(1)))
         .all(db)
         .await?;
-    let meetings: Vec<(Uuid, DateTime<Utc>, DateTime<Utc>)> = booking::Entity::find()
+    let meetings: Vec<Meeting> = booking::Entity::find()
         .select_only()
         .columns([booking::Column::Id, booking::Column::StartsAt, booking::Column::EndsAt])
+        .column(booking::Column::Drift)
         .filter(booking::Column::AgentId.eq(agent))
         .filter(booking::Column::Status.eq(booking::CONFIRMED))
         .filter(booking::Column::EndsAt.gt(since))
@@ -107,11 +115,19 @@ pub async fn read<C: ConnectionTrait>(
         .into_tuple()
         .all(db)
         .await?;
-    let meetings = meetings.into_iter().filter(|(id, ..)| Some(*id) != without);
+    let meetings: Vec<Meeting> =
+        meetings.into_iter().filter(|(id, ..)| Some(*id) != without).collect();
+    // Where the agent has moved an entry to is busy as well, until it is accepted or undone.
+    let drifted = meetings.iter().filter_map(|(.., drift)| drift.as_ref()?.0.range);
+    let drifted: Vec<TimeRange> = drifted.collect();
+    let unknown = sync::known_until(db, agent).await?.map(|end| (end, end + UNKNOWN));
     let busy = meetings
-        .map(|(_, start, end)| (start, end))
+        .into_iter()
+        .map(|(_, start, end, _)| (start, end))
         .chain(entries)
+        .chain(unknown)
         .map(|(start, end)| TimeRange::new(start, end).map_err(Error::internal))
+        .chain(drifted.into_iter().map(Ok))
         .collect::<Result<BusyTimes>>()?;
     let mut rules = rules(&record)?;
     rules.overrides = overrides.into_iter().map(|row| (row.date, row.blocks.0)).collect();

@@ -151,6 +151,19 @@ pub async fn lock<C: ConnectionTrait>(db: &C, agent: Uuid) -> Result<Option<i64>
     revision(db, sql, vec![agent.into()]).await
 }
 
+/// Keeps others from changing the agent and its bookings until the transaction ends, without a new
+/// revision: for what does not bear on when it is free. SQLite has one writer at a time anyway.
+///
+/// # Errors
+/// The database's own.
+pub async fn hold<C: ConnectionTrait>(db: &C, agent: Uuid) -> Result<(), DbErr> {
+    if db.get_database_backend() == sea_orm::DbBackend::Postgres {
+        let sql = "SELECT 1 FROM agents WHERE id = ? FOR NO KEY UPDATE";
+        super::run_raw(db, sql, [agent.into()]).await?;
+    }
+    Ok(())
+}
+
 /// Locks the agent if it is still at `seen`, gives it the queue's `turn` where there is one, and
 /// returns the new revision. `None` where it changed meanwhile; then it is not locked.
 ///

@@ -173,15 +173,6 @@ pub fn first_of_each(
         .to_owned()
 }
 
-/// Whether `uid` is that of one of the agent's bookings, live or not.
-///
-/// # Errors
-/// The database's own.
-pub async fn is_ours<C: ConnectionTrait>(db: &C, agent: Uuid, uid: &str) -> Result<bool, DbErr> {
-    let select = Entity::find().filter(Column::Uid.eq(uid)).filter(Column::AgentId.eq(agent));
-    Ok(select.one(db).await?.is_some())
-}
-
 /// Gives the agent's meetings ahead of `now` the guard that a new buffer asks for: as long as the
 /// buffer, but never past the next meeting, which was booked under the old one.
 ///

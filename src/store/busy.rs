@@ -51,6 +51,68 @@ pub async fn forget<C: ConnectionTrait>(db: &C, agent: Uuid, uid: &str) -> Resul
     Ok(())
 }
 
+/// Most references that one statement looks for: each is looked for in two columns.
+const REFS: usize = 400;
+/// Most rows that one statement writes or deletes.
+const ROWS: usize = 1000;
+
+/// All that is known from one calendar elsewhere.
+///
+/// # Errors
+/// The database's own.
+pub async fn of_sync<C: ConnectionTrait>(db: &C, sync: Uuid) -> Result<Vec<Model>, DbErr> {
+    Entity::find().filter(Column::SyncId.eq(sync)).all(db).await
+}
+
+/// What is known from one calendar elsewhere of the events, single or recurring, that have these
+/// references.
+///
+/// # Errors
+/// The database's own.
+pub async fn of_events<C: ConnectionTrait>(
+    db: &C,
+    sync: Uuid,
+    refs: &[String],
+) -> Result<Vec<Model>, DbErr> {
+    let mut found = Vec::new();
+    for refs in refs.chunks(REFS) {
+        let of_these = sea_orm::Condition::any()
+            .add(Column::EventRef.is_in(refs))
+            .add(Column::SeriesRef.is_in(refs));
+        let select = Entity::find().filter(Column::SyncId.eq(sync)).filter(of_these);
+        found.extend(select.all(db).await?);
+    }
+    // One that is found by its own reference and by its recurring event's.
+    found.sort_unstable_by_key(|row: &Model| row.id);
+    found.dedup_by_key(|row| row.id);
+    Ok(found)
+}
+
+/// Deletes rows, many in a statement.
+///
+/// # Errors
+/// The database's own.
+pub async fn delete<C: ConnectionTrait>(db: &C, ids: &[Uuid]) -> Result<(), DbErr> {
+    for ids in ids.chunks(ROWS) {
+        let these = Column::Id.is_in(ids.iter().copied());
+        Entity::delete_many().filter(these).exec(db).await?;
+    }
+    Ok(())
+}
+
+/// Writes rows, many in a statement.
+///
+/// # Errors
+/// The database's own.
+pub async fn insert<C: ConnectionTrait>(db: &C, rows: Vec<Model>) -> Result<(), DbErr> {
+    let mut rows = rows.into_iter().map(|row| ActiveModel::from(row).reset_all()).peekable();
+    while rows.peek().is_some() {
+        let some: Vec<ActiveModel> = rows.by_ref().take(ROWS).collect();
+        Entity::insert_many(some).exec_without_returning(db).await?;
+    }
+    Ok(())
+}
+
 /// The built-in calendar's entries.
 pub mod builtin {
     use calendar_provider::TimeRange;

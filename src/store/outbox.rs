@@ -1,6 +1,7 @@
-//! The outbox: what a booking causes, written in its own transaction and delivered afterwards.
+//! The outbox: what a change causes, written in the change's own transaction and delivered afterwards.
 //!
-//! Rows of one booking and kind form a stream: a later version is not claimed before the earlier
+//! Most rows are about a booking; the others say so by having none. Rows of one booking and kind form a
+//! stream: a later version is not claimed before the earlier
 //! one has ended, so the visitor reads what happened in the order in which it did.
 
 use chrono::{DateTime, Utc};
@@ -32,6 +33,10 @@ pub enum Kind {
     AgentMail,
     /// Word to the agent that one of the others was given up.
     FailureMail,
+    /// Word to the agent that the calendar must be connected again.
+    ReauthenticationMail,
+    /// The end of a connection at its provider: its channels, then its tokens.
+    CalendarFarewell,
 }
 
 impl Kind {
@@ -42,20 +47,77 @@ impl Kind {
             Self::VisitorMail => "VISITOR_MAIL",
             Self::AgentMail => "AGENT_MAIL",
             Self::FailureMail => "FAILURE_MAIL",
+            Self::ReauthenticationMail => "REAUTHENTICATION_MAIL",
+            Self::CalendarFarewell => "CALENDAR_FAREWELL",
         }
     }
 
     /// Reads what [`Self::as_str`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::CalendarEvent, Self::VisitorMail, Self::AgentMail, Self::FailureMail]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        let all = [
+            Self::CalendarEvent,
+            Self::VisitorMail,
+            Self::AgentMail,
+            Self::FailureMail,
+            Self::ReauthenticationMail,
+            Self::CalendarFarewell,
+        ];
+        all.into_iter().find(|kind| kind.as_str() == text)
     }
+}
+
+/// What a row has to say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Payload {
+    /// Of a booking.
+    Booking(BookingNews),
+    /// Of a calendar that no longer accepts its agent's authorization.
+    Reauthentication(Reauthentication),
+    /// Of a connection that was ended here.
+    Farewell(Farewell),
+}
+
+/// Which calendar must be connected again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reauthentication {
+    /// The connection.
+    pub reauthenticate: Uuid,
+}
+
+/// What is needed to end a connection at its provider, after it was ended here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Farewell {
+    /// The provider's key.
+    pub farewell: String,
+    /// The connection that was ended, or some of whose channels were.
+    pub connection: Uuid,
+    /// As the provider names the account.
+    pub account: String,
+    /// The credentials, sealed for the connection and in base64; empty once it is done.
+    pub credentials: String,
+    /// When the access token among them stops working.
+    pub token_expires_at: Option<DateTime<Utc>>,
+    /// Whether the provider is to forget the tokens.
+    pub revoke: bool,
+    /// The channels on which the provider tells of changes.
+    pub channels: Vec<Channel>,
+}
+
+/// A channel to end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channel {
+    /// The provider's reference to the calendar.
+    pub calendar_ref: String,
+    /// What the provider needs to end it.
+    pub watch_ref: String,
+    /// When it ends by itself.
+    pub expires_at: DateTime<Utc>,
 }
 
 /// What happened to the booking, as of the version that a row delivers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Payload {
+pub struct BookingNews {
     /// What the delivery tells of.
     pub change: Change,
     /// The meeting's start after it.
@@ -94,11 +156,11 @@ pub struct Model {
     pub id: Uuid,
     /// A [`Kind`].
     pub kind: String,
-    /// What it is about.
-    pub booking_id: Uuid,
-    /// Whose booking it is.
+    /// What it is about; none where it is about no booking.
+    pub booking_id: Option<Uuid>,
+    /// Whose booking it is, or whom it concerns.
     pub agent_id: Uuid,
-    /// The booking's sequence that it delivers.
+    /// The booking's sequence that it delivers; 0 where it is about no booking.
     pub version: i32,
     /// What to say.
     pub payload: JsonOf<Payload>,
@@ -130,6 +192,16 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
+impl Model {
+    /// The booking that it is about and what happened to that; none where it is about no booking.
+    pub const fn news(&self) -> Option<(Uuid, &BookingNews)> {
+        match (self.booking_id, &self.payload.0) {
+            (Some(booking), Payload::Booking(news)) => Some((booking, news)),
+            _ => None,
+        }
+    }
+}
+
 /// A row to write.
 #[derive(Clone, Debug)]
 pub struct New {
@@ -137,11 +209,11 @@ pub struct New {
     pub id: Uuid,
     /// What is delivered.
     pub kind: Kind,
-    /// What it is about.
-    pub booking_id: Uuid,
-    /// Whose booking it is.
+    /// What it is about; none where it is about no booking.
+    pub booking_id: Option<Uuid>,
+    /// Whose booking it is, or whom it concerns.
     pub agent_id: Uuid,
-    /// The booking's sequence that it delivers.
+    /// The booking's sequence that it delivers; 0 where it is about no booking.
     pub version: i32,
     /// What to say.
     pub payload: Payload,
@@ -155,12 +227,17 @@ pub struct New {
 
 impl New {
     /// No two rows do the same: one for each kind, booking and version, and of the words of a
-    /// failure one for each delivery that failed.
+    /// failure one for each delivery that failed. Those about no booking are told apart by their IDs:
+    /// whoever writes one sees to it that there is one.
     fn dedup_key(&self) -> String {
-        let key = format!("{}/{}/{}", self.kind.as_str(), self.booking_id, self.version);
-        match self.payload.failed {
-            Some(failed) => format!("{key}/{}", failed.as_str()),
-            None => key,
+        let kind = self.kind.as_str();
+        let Some(booking) = self.booking_id else { return format!("{kind}/{}", self.id) };
+        let key = format!("{kind}/{booking}/{}", self.version);
+        match &self.payload {
+            Payload::Booking(BookingNews { failed: Some(failed), .. }) => {
+                format!("{key}/{}", failed.as_str())
+            }
+            _ => key,
         }
     }
 }
@@ -291,6 +368,43 @@ pub async fn retry<C: ConnectionTrait>(
     Ok(run_raw(db, sql, [now.into(), give_up_at.into(), id.into()]).await? == 1)
 }
 
+/// Lets an agent's calendar entries that wait, or were given up for meetings that are not over, be
+/// tried again now: the calendar was connected again.
+///
+/// # Errors
+/// The database's own.
+pub async fn resume_events<C: ConnectionTrait>(
+    db: &C,
+    agent: Uuid,
+    now: DateTime<Utc>,
+    give_up_at: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let sql = "UPDATE outbox SET run_at = ?, give_up_at = ? WHERE agent_id = ? \
+        AND kind = 'CALENDAR_EVENT' AND state = 'PENDING'";
+    run_raw(db, sql, [now.into(), give_up_at.into(), agent.into()]).await?;
+    let sql = "UPDATE outbox SET state = 'PENDING', run_at = ?, give_up_at = ?, attempts = 0, \
+        done_at = NULL WHERE agent_id = ? AND kind = 'CALENDAR_EVENT' AND state = 'FAILED' \
+        AND booking_id IN (SELECT id FROM bookings WHERE agent_id = ? AND ends_at > ?)";
+    let values = [now.into(), give_up_at.into(), agent.into(), agent.into(), now.into()];
+    run_raw(db, sql, values).await?;
+    let sql = "UPDATE bookings SET event_status = 'PENDING' WHERE agent_id = ? \
+        AND event_status = 'FAILED' AND ends_at > ?";
+    run_raw(db, sql, [agent.into(), now.into()]).await?;
+    Ok(())
+}
+
+/// Queues once more the row that does what `new` would, if there is one that has ended. False where there
+/// is none.
+///
+/// # Errors
+/// The database's own.
+pub async fn deliver_again<C: ConnectionTrait>(db: &C, new: &New) -> Result<bool, DbErr> {
+    let sql = "UPDATE outbox SET state = 'PENDING', run_at = ?, give_up_at = ?, attempts = 0, \
+        last_error = NULL, done_at = NULL WHERE dedup_key = ? AND state <> 'PENDING'";
+    let values = [new.run_at.into(), new.give_up_at.into(), new.dedup_key().into()];
+    Ok(run_raw(db, sql, values).await? == 1)
+}
+
 /// Lets the mails of a booking that wait for its conference link go now.
 ///
 /// # Errors
@@ -311,9 +425,9 @@ pub async fn release_mails<C: ConnectionTrait>(
 pub struct Ended {
     /// The row.
     pub id: Uuid,
-    /// What it was about.
-    pub booking_id: Uuid,
-    /// Whose booking it was.
+    /// What it was about; none where it was about no booking.
+    pub booking_id: Option<Uuid>,
+    /// Whose booking it was, or whom it concerned.
     pub agent_id: Uuid,
     /// When.
     pub done_at: DateTime<Utc>,

@@ -224,8 +224,9 @@ async fn fresh(app: &App, ordered: Vec<Free>) -> Result<Vec<Free>> {
         if calendar::is_local(provider.as_ref()) {
             free.push(candidate);
         } else if !has_asked {
-            let buffer = candidate.schedule.rules.buffer;
-            if calendar::says_free(app, candidate.agent.id, candidate.slot, buffer).await? {
+            let (slot, buffer) = (candidate.slot, candidate.schedule.rules.buffer);
+            let asked = calendar::Asked { agent: candidate.agent.id, slot, buffer, moved: None };
+            if calendar::says_free(app, asked).await? {
                 has_asked = true;
                 free.push(candidate);
             }

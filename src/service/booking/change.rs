@@ -13,7 +13,7 @@ use crate::service::schedule;
 use crate::service::slots::{self, Route};
 use crate::service::{Error, Result, calendar, text};
 use crate::store::booking::{CANCELLED, CONFIRMED, Model};
-use crate::store::outbox::{Change, PENDING, Payload};
+use crate::store::outbox::{BookingNews, Change, PENDING};
 use crate::store::{self, agent, booking, is_guard_violation};
 
 /// Which booking to move, and to when.
@@ -99,12 +99,12 @@ async fn move_to(
         Err(error) if is_guard_violation(&error) => return Ok(None),
         other => other?,
     };
-    let payload = Payload {
+    let news = BookingNews {
         reason,
         moved_from: Some(before.starts_at),
-        ..consequences::payload(&booking, Change::Rescheduled)
+        ..consequences::news(&booking, Change::Rescheduled)
     };
-    consequences::of_change(app, &transaction, &booking, payload).await?;
+    consequences::of_change(app, &transaction, &booking, news).await?;
     transaction.commit().await?;
     Ok(Some(booking))
 }
@@ -120,7 +120,9 @@ async fn fresh(app: &App, found: &Model, starts_at: DateTime<Utc>) -> Result<boo
     let Ok(slot) = scheduling::check(&schedule.rules, &schedule.busy, starts_at, now) else {
         return Ok(false);
     };
-    calendar::says_free(app, found.agent_id, slot, schedule.rules.buffer).await
+    let buffer = schedule.rules.buffer;
+    let asked = calendar::Asked { agent: found.agent_id, slot, buffer, moved: Some(found.id) };
+    calendar::says_free(app, asked).await
 }
 
 /// Calls a booking off; its time is free at once. One that is called off already is left as it is.
@@ -150,26 +152,27 @@ pub async fn cancel(app: &App, caller: &Caller, request: Cancel) -> Result<Model
         ..next_version(&before)
     };
     let booking = changes.update(&transaction).await?;
-    let payload = Payload { reason, ..consequences::payload(&booking, Change::Cancelled) };
-    consequences::of_change(app, &transaction, &booking, payload).await?;
+    let news = BookingNews { reason, ..consequences::news(&booking, Change::Cancelled) };
+    consequences::of_change(app, &transaction, &booking, news).await?;
     transaction.commit().await?;
     tell(app, &booking);
     Ok(booking)
 }
 
 /// Locks the booking's agent, and with it the booking, and reads it as it is now.
-async fn lock(transaction: &DatabaseTransaction, found: &Model) -> Result<Model> {
+pub(super) async fn lock(transaction: &DatabaseTransaction, found: &Model) -> Result<Model> {
     agent::lock(transaction, found.agent_id).await?;
     let booking = booking::Entity::find_by_id(found.id).one(transaction).await?;
     booking.ok_or_else(|| Error::internal(anyhow::anyhow!("booking {} is gone", found.id)))
 }
 
 /// The next version, with its calendar entry and mail still to be delivered.
-fn next_version(before: &Model) -> booking::ActiveModel {
+pub(super) fn next_version(before: &Model) -> booking::ActiveModel {
     booking::ActiveModel {
         sequence: Set(before.sequence + 1),
         event_status: Set(PENDING.to_owned()),
         event_problem: Set(None),
+        drift: Set(None),
         mail_status: Set(PENDING.to_owned()),
         mail_delivered_at: Set(None),
         mail_problem: Set(None),
@@ -177,7 +180,7 @@ fn next_version(before: &Model) -> booking::ActiveModel {
     }
 }
 
-fn must_be_ahead(app: &App, booking: &Model) -> Result<()> {
+pub(super) fn must_be_ahead(app: &App, booking: &Model) -> Result<()> {
     if booking.status != CONFIRMED {
         return Err(Error::Conflict("the booking is cancelled".to_owned()));
     }
@@ -191,7 +194,7 @@ fn reason(given: Option<&str>) -> Result<Option<String>> {
     text::optional_lines("input.reason", given, 1000)
 }
 
-fn tell(app: &App, booking: &Model) {
+pub(super) fn tell(app: &App, booking: &Model) {
     app.wake.notify_one();
     let (id, agent): (Uuid, Uuid) = (booking.id, booking.agent_id);
     app.changes.tell(changes::Change::Booking { id, agent });

@@ -9,7 +9,7 @@ use crate::service::{Error, Result};
 use crate::store::agent::Candidate;
 use crate::store::booking::Model;
 use crate::store::mail_quota;
-use crate::store::outbox::{self, Change, Kind, New, Payload};
+use crate::store::outbox::{self, BookingNews, Change, Kind, New, Payload};
 
 /// Counts a mail to this address, and refuses one too many from callers without a key: nobody shall
 /// use this server to write to a third person over and over.
@@ -52,7 +52,7 @@ pub(super) async fn of_booking<C: ConnectionTrait>(
     _agent: &Candidate,
     booking: &Model,
 ) -> Result<()> {
-    put(app, db, booking, payload(booking, Change::Booked)).await
+    put(app, db, booking, news(booking, Change::Booked)).await
 }
 
 /// What a move or a cancellation causes.
@@ -60,9 +60,9 @@ pub(super) async fn of_change<C: ConnectionTrait>(
     app: &App,
     db: &C,
     booking: &Model,
-    payload: Payload,
+    news: BookingNews,
 ) -> Result<()> {
-    put(app, db, booking, payload).await
+    put(app, db, booking, news).await
 }
 
 /// What it causes that a conference link came after the confirmation was sent: one more mail.
@@ -74,13 +74,27 @@ pub(crate) async fn conference_added<C: ConnectionTrait>(
     db: &C,
     booking: &Model,
 ) -> Result<()> {
-    let payload = payload(booking, Change::ConferenceAdded);
-    let row = row(app, booking, Kind::VisitorMail, &payload);
+    let news = news(booking, Change::ConferenceAdded);
+    let row = row(app, booking, Kind::VisitorMail, &news);
     Ok(outbox::put(db, vec![row]).await?)
 }
 
-pub(super) const fn payload(booking: &Model, change: Change) -> Payload {
-    Payload {
+/// What it causes that the agent wants the calendar's entry put back as booked: it is written once more.
+/// The row of this version is queued again, if it is still kept.
+pub(super) async fn write_again<C: ConnectionTrait>(
+    app: &App,
+    db: &C,
+    booking: &Model,
+) -> Result<()> {
+    let row = row(app, booking, Kind::CalendarEvent, &news(booking, Change::Booked));
+    if !outbox::deliver_again(db, &row).await? {
+        outbox::put(db, vec![row]).await?;
+    }
+    Ok(())
+}
+
+pub(super) const fn news(booking: &Model, change: Change) -> BookingNews {
+    BookingNews {
         change,
         starts_at: booking.starts_at,
         ends_at: booking.ends_at,
@@ -94,29 +108,29 @@ async fn put<C: ConnectionTrait>(
     app: &App,
     db: &C,
     booking: &Model,
-    payload: Payload,
+    news: BookingNews,
 ) -> Result<()> {
     let kinds = [Kind::CalendarEvent, Kind::VisitorMail, Kind::AgentMail];
-    let rows = kinds.into_iter().map(|kind| row(app, booking, kind, &payload)).collect();
+    let rows = kinds.into_iter().map(|kind| row(app, booking, kind, &news)).collect();
     Ok(outbox::put(db, rows).await?)
 }
 
-fn row(app: &App, booking: &Model, kind: Kind, payload: &Payload) -> New {
+fn row(app: &App, booking: &Model, kind: Kind, news: &BookingNews) -> New {
     let now = app.now();
     let delivery = &app.config.delivery;
     // The link belongs in the mail, so the mail waits for the calendar entry, but not for ever.
     let waits = booking.wants_conference
         && booking.conference_url.is_none()
-        && payload.change != Change::Cancelled
+        && news.change != Change::Cancelled
         && kind != Kind::CalendarEvent;
     let wait = if waits { delivery.conference_wait_seconds } else { 0 };
     New {
         id: app.uuid(),
         kind,
-        booking_id: booking.id,
+        booking_id: Some(booking.id),
         agent_id: booking.agent_id,
         version: booking.sequence,
-        payload: payload.clone(),
+        payload: Payload::Booking(news.clone()),
         run_at: now + TimeDelta::seconds(wait.into()),
         give_up_at: now + TimeDelta::minutes(delivery.give_up_after_minutes.into()),
         created_at: now,

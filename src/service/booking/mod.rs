@@ -3,6 +3,7 @@
 mod book;
 mod change;
 mod consequences;
+mod drift;
 mod read;
 
 use calendar_provider::TimeRange;
@@ -13,6 +14,7 @@ use crate::store::booking::Model;
 pub use book::{BookMeeting, book};
 pub use change::{Cancel, Reschedule, cancel, reschedule};
 pub(crate) use consequences::conference_added;
+pub use drift::{accept_drift, undo_drift};
 pub use read::{
     Filter, Reference, agent_of, by_reference, count, counts, find, list, list_of_agents, managed,
     may_see,

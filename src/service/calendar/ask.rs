@@ -1,24 +1,109 @@
 //! Asking a calendar's provider, and noting that it can't be asked.
 
+use std::error::Error as _;
+use std::sync::Arc;
 use std::time::Duration;
 
-use calendar_provider::{Connection, ProviderError};
+use calendar_provider::{CalendarProvider, Connection, ProviderError};
+use chrono::TimeDelta;
 
+use super::{REAUTHENTICATION_REQUIRED, tokens};
 use crate::app::App;
 use crate::service::{Error, Result};
+use crate::store::outbox::{self, Kind, New, Payload, Reauthentication};
 use crate::store::{self, calendar};
 
-/// What a provider is given to find the calendar again.
+/// Asks the provider of a calendar, with credentials that are good as far as we know. `call` is given
+/// the provider and a connection of its own, and may be made twice:
+///
+/// ```ignore
+/// let busy = ask(app, &record, |provider, connection| async move {
+///     provider.free_busy(&connection, window).await
+/// });
+/// ```
 ///
 /// # Errors
-/// `INTERNAL` where the credentials do not open: another secret key is in use.
-pub fn open(app: &App, calendar: &calendar::Model) -> Result<Connection> {
-    let plain = app.secrets.open(&calendar.credentials, calendar.id).map_err(Error::internal)?;
-    let secret = String::from_utf8(plain).map_err(Error::internal)?;
-    let owner = calendar.agent_id.to_string();
-    let mut connection = Connection::new(owner, calendar.calendar_ref.clone(), secret.into());
-    connection.also_busy = calendar.also_busy.0.clone();
-    Ok(connection)
+/// The provider's own; a transient one at the deadline and for a fault of ours. One that says
+/// `Unauthorized` has taken the agent out of the queue already.
+pub async fn ask<T, F, Answer>(
+    app: &App,
+    record: &calendar::Model,
+    call: F,
+) -> Result<T, ProviderError>
+where
+    F: Fn(Arc<dyn CalendarProvider>, Connection) -> Answer + Send + Sync,
+    Answer: Future<Output = Result<T, ProviderError>> + Send,
+    T: Send,
+{
+    ask_for(app, record, deadline(app), call).await
+}
+
+/// The same with a deadline of its own, for what may take many requests.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn ask_for<T, F, Answer>(
+    app: &App,
+    record: &calendar::Model,
+    deadline: Duration,
+    call: F,
+) -> Result<T, ProviderError>
+where
+    F: Fn(Arc<dyn CalendarProvider>, Connection) -> Answer + Send + Sync,
+    Answer: Future<Output = Result<T, ProviderError>> + Send,
+    T: Send,
+{
+    let Some(provider) = app.providers.get(&record.provider) else {
+        return Err(ProviderError::transient("this server does not have its provider"));
+    };
+    if record.status == REAUTHENTICATION_REQUIRED {
+        return Err(ProviderError::unauthorized());
+    }
+    let answer = attempt(app, provider, record, deadline, call).await;
+    if let Err(error) = &answer
+        && tokens::ended(error)
+    {
+        mark(app, record, REAUTHENTICATION_REQUIRED, &error.to_string()).await.map_err(fault)?;
+    }
+    answer
+}
+
+/// Asks once, and once more with other tokens where those at hand were not taken.
+async fn attempt<T, F, Answer>(
+    app: &App,
+    provider: &Arc<dyn CalendarProvider>,
+    record: &calendar::Model,
+    deadline: Duration,
+    call: F,
+) -> Result<T, ProviderError>
+where
+    F: Fn(Arc<dyn CalendarProvider>, Connection) -> Answer + Send + Sync,
+    Answer: Future<Output = Result<T, ProviderError>> + Send,
+    T: Send,
+{
+    let opened = tokens::fresh(app, provider, record).await?;
+    let first = call(Arc::clone(provider), opened.connection.clone());
+    let error = match within(deadline, first).await {
+        Err(error) if tokens::ended(&error) => error,
+        answer => return answer,
+    };
+    let Some(other) = tokens::other(app, provider, &opened).await? else { return Err(error) };
+    within(deadline, call(Arc::clone(provider), other.connection)).await
+}
+
+/// The agent can't mend it, but an operator who puts the key back can.
+pub(super) fn unopened(error: Error) -> ProviderError {
+    tracing::error!(
+        error = &error as &dyn std::error::Error,
+        "a calendar's credentials don't open"
+    );
+    ProviderError::transient("its credentials do not open with this server's secret key")
+}
+
+/// A fault of ours, in words for whoever asked a provider.
+pub(super) fn fault(error: Error) -> ProviderError {
+    tracing::error!(error = error.source(), "a calendar can't be asked for a fault of ours");
+    ProviderError::transient("this server met a fault")
 }
 
 /// Waits for a provider, but not for ever.
@@ -29,15 +114,26 @@ pub async fn within_deadline<T>(
     app: &App,
     call: impl Future<Output = Result<T, ProviderError>>,
 ) -> Result<T, ProviderError> {
-    let seconds = app.config.limits.provider_timeout_seconds.into();
-    match tokio::time::timeout(Duration::from_secs(seconds), call).await {
+    within(deadline(app), call).await
+}
+
+/// How long a provider may take to answer a request.
+fn deadline(app: &App) -> Duration {
+    Duration::from_secs(app.config.limits.provider_timeout_seconds.into())
+}
+
+async fn within<T>(
+    deadline: Duration,
+    call: impl Future<Output = Result<T, ProviderError>>,
+) -> Result<T, ProviderError> {
+    match tokio::time::timeout(deadline, call).await {
         Ok(answer) => answer,
         Err(_) => Err(ProviderError::transient("it did not answer in time")),
     }
 }
 
 /// Notes that a calendar can't be used as it is, and why, in words for its agent. One that was
-/// replaced or noted so meanwhile is left as it is.
+/// replaced or noted so meanwhile is left as it is, so the agent reads of each outage once.
 ///
 /// # Errors
 /// `NOT_FOUND` where there is no such agent.
@@ -51,9 +147,30 @@ pub(crate) async fn mark(
         let sql = "UPDATE calendar_connections SET status = ?, problem = ? \
             WHERE id = ? AND status <> ?";
         let values = [status.into(), problem.into(), connection.id.into(), status.into()];
-        store::run_raw(transaction, sql, values).await?;
+        let marked = store::run_raw(transaction, sql, values).await?;
+        if marked == 1 && status == REAUTHENTICATION_REQUIRED {
+            outbox::put(transaction, vec![word(app, connection)]).await?;
+        }
         Ok(())
     })
     .await?;
+    app.wake.notify_one();
     Ok(())
+}
+
+/// Word to the agent that the calendar must be connected again.
+fn word(app: &App, connection: &calendar::Model) -> New {
+    let now = app.now();
+    let kept = TimeDelta::minutes(app.config.delivery.give_up_after_minutes.into());
+    New {
+        id: app.uuid(),
+        kind: Kind::ReauthenticationMail,
+        booking_id: None,
+        agent_id: connection.agent_id,
+        version: 0,
+        payload: Payload::Reauthentication(Reauthentication { reauthenticate: connection.id }),
+        run_at: now,
+        give_up_at: now + kept,
+        created_at: now,
+    }
 }

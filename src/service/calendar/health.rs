@@ -1,10 +1,11 @@
 //! Whether a calendar can be trusted to say when its agent is free.
 
 use calendar_provider::Residence;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use super::CONNECTED;
+use super::{CONNECTED, UNREACHABLE};
 use crate::app::App;
+use crate::service::sync::staleness;
 use crate::store::agent::Candidate;
 use crate::store::calendar;
 
@@ -30,7 +31,7 @@ impl<'a> Health<'a> {
     /// ourselves or known to be fresh.
     pub fn is_good(self, app: &App) -> bool {
         let Some(provider) = app.providers.get(self.provider) else { return false };
-        let staleness = TimeDelta::minutes(app.config.limits.calendar_staleness_minutes.into());
+        let staleness = staleness(app);
         let is_fresh = match provider.about().capabilities.residence {
             Residence::Local => true,
             Residence::Remote => {
@@ -49,4 +50,17 @@ pub fn is_healthy(app: &App, calendar: &calendar::Model) -> bool {
         last_synced_at: calendar.last_synced_at,
     };
     health.is_good(app)
+}
+
+/// The status that a calendar shows. One that was connected a moment ago and is still to be read for the
+/// first time is connected, though not yet in the queue; one that was not read for too long is
+/// unreachable, whether or not that was noticed already.
+pub fn shown_status<'a>(app: &App, calendar: &'a calendar::Model) -> &'a str {
+    let is_new =
+        calendar.last_synced_at.is_none() && app.now() < calendar.connected_at + staleness(app);
+    let has_provider = app.providers.contains_key(&calendar.provider);
+    if calendar.status != CONNECTED || is_healthy(app, calendar) || (is_new && has_provider) {
+        return &calendar.status;
+    }
+    UNREACHABLE
 }
