@@ -264,7 +264,7 @@ on_both! {
     }
 
     async fn a_calendar_that_cannot_be_read_is_taken_for_busy(office: Office) {
-        for fault in [Fault::Down, Fault::Silent, Fault::Revoked, Fault::Refusing] {
+        for fault in [Fault::Down, Fault::Silent, Fault::Refusing] {
             office.calendar.fail_reads(fault);
             let booked = office.try_to_book(TUESDAY_AT_10).await;
             assert_eq!(booked["__typename"], "SlotUnavailable", "{fault:?}");
