@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use calendar_http::HttpClient;
 use calendar_provider::CalendarProvider;
 use chrono::{DateTime, Utc};
 use sea_orm::DatabaseConnection;
@@ -32,6 +33,8 @@ pub struct App {
     pub secrets: Secrets,
     /// The calendars that agents can connect, by key.
     pub providers: Providers,
+    /// How requests leave, to addresses that the operator gave.
+    pub http: HttpClient,
     /// How mail leaves.
     pub mailer: Mailer,
     /// The settings.
@@ -65,6 +68,8 @@ pub struct Parts {
     pub secrets: Secrets,
     /// In any order.
     pub providers: Vec<Arc<dyn CalendarProvider>>,
+    /// See [`App::http`].
+    pub http: HttpClient,
     /// See [`App::mailer`].
     pub mailer: Mailer,
     /// See [`App::config`].
@@ -81,6 +86,7 @@ impl App {
             ids: parts.ids,
             secrets: parts.secrets,
             providers: parts.providers.into_iter().map(by_key).collect(),
+            http: parts.http,
             mailer: parts.mailer,
             config: parts.config,
             schedules: ScheduleCache::default(),

@@ -10,6 +10,7 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 /// What the secret key unlocks.
@@ -18,6 +19,7 @@ pub struct Secrets {
     cipher: XChaCha20Poly1305,
     hashing: [u8; 32],
     manage: [u8; 32],
+    mend: [u8; 32],
     push: [u8; 32],
 }
 
@@ -48,6 +50,7 @@ impl Secrets {
             cipher: XChaCha20Poly1305::new(&derive("frontdesk/credentials/1").into()),
             hashing: derive("frontdesk/token-hash/1"),
             manage: derive("frontdesk/manage-token/1"),
+            mend: derive("frontdesk/mend-token/1"),
             push: derive("frontdesk/push-secret/1"),
         }
     }
@@ -93,8 +96,20 @@ impl Secrets {
     /// The token that opens one booking. It is derived, not kept: each mail and each replayed
     /// answer makes the same one again.
     pub fn manage_token(&self, booking: Uuid) -> String {
-        let proof = mac(&self.manage, &[booking.as_bytes()]);
-        format!("fdm_{}{}", URL_SAFE_NO_PAD.encode(booking), URL_SAFE_NO_PAD.encode(proof))
+        derived(MANAGE, &self.manage, booking)
+    }
+
+    /// The token of the link in the mail that a delivery sends about a calendar to connect again. It is
+    /// derived like [`Self::manage_token`].
+    pub fn mend_token(&self, delivery: Uuid) -> String {
+        derived(MEND, &self.mend, delivery)
+    }
+
+    /// The delivery whose mail has this token in its link; none for a token that was made up.
+    pub fn delivery_of_mend_token(&self, token: &str) -> Option<Uuid> {
+        let delivery = named(MEND, token)?;
+        let same = self.mend_token(delivery).as_bytes().ct_eq(token.as_bytes());
+        bool::from(same).then_some(delivery)
     }
 
     /// What a calendar's provider is to say with each call on a channel: 43 characters of base64url.
@@ -111,7 +126,20 @@ pub fn token(prefix: &str, random: &[u8; 32]) -> String {
 
 /// The booking that a manage token names, whether or not it opens it.
 pub fn booking_of_manage_token(token: &str) -> Option<Uuid> {
-    let id = token.strip_prefix("fdm_")?.get(..22)?;
+    named(MANAGE, token)
+}
+
+const MANAGE: &str = "fdm_";
+const MEND: &str = "fdr_";
+
+fn derived(prefix: &str, key: &[u8; 32], id: Uuid) -> String {
+    let proof = mac(key, &[id.as_bytes()]);
+    format!("{prefix}{}{}", URL_SAFE_NO_PAD.encode(id), URL_SAFE_NO_PAD.encode(proof))
+}
+
+/// What a derived token names, whether or not its proof is right.
+fn named(prefix: &str, token: &str) -> Option<Uuid> {
+    let id = token.strip_prefix(prefix)?.get(..22)?;
     Uuid::from_slice(&URL_SAFE_NO_PAD.decode(id).ok()?).ok()
 }
 
@@ -152,6 +180,9 @@ mod tests {
         let token = Secrets::new(&[7; 32]).manage_token(booking);
         assert_eq!(booking_of_manage_token(&token), Some(booking));
         assert_ne!(Secrets::new(&[8; 32]).manage_token(booking), token);
+        let mend = Secrets::new(&[7; 32]).mend_token(booking);
+        assert_eq!(Secrets::new(&[7; 32]).delivery_of_mend_token(&mend), Some(booking));
+        assert_eq!(Secrets::new(&[8; 32]).delivery_of_mend_token(&mend), None);
         for broken in ["", "fdm_", "fdm_ééééééééééé", "fdm_*********************A", &token[4..]]
         {
             assert_eq!(booking_of_manage_token(broken), None, "{broken}");

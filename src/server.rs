@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use calendar_http::HttpClient;
 use calendar_provider::CalendarProvider;
 use calendar_provider_builtin::Builtin;
 use sea_orm::DatabaseConnection;
@@ -67,6 +68,7 @@ pub async fn open(config: Config, migrations: Migrations) -> anyhow::Result<App>
         ids: Arc::new(RandomIds),
         secrets,
         providers: providers(&db),
+        http: http_client(&config)?,
         mailer: Mailer::from_url(config.mail_url.expose_secret())?,
         config,
         db,
@@ -102,6 +104,18 @@ pub async fn connect(config: &Config) -> anyhow::Result<DatabaseConnection> {
 /// The calendars that agents can connect. This is the one place that names them.
 fn providers(db: &DatabaseConnection) -> Vec<Arc<dyn CalendarProvider>> {
     vec![Arc::new(Builtin::new(Arc::new(BuiltinCalendar::new(db.clone()))))]
+}
+
+/// The client for addresses that the operator gave. What agents give is for providers to ask, with
+/// `allow_private_addresses` in mind.
+fn http_client(config: &Config) -> anyhow::Result<HttpClient> {
+    let seconds = config.limits.provider_timeout_seconds.into();
+    let settings = calendar_http::Settings {
+        deadline: Duration::from_secs(seconds),
+        network: calendar_http::Network::Any,
+        ..calendar_http::Settings::default()
+    };
+    HttpClient::new(settings).context("calendars elsewhere can't be asked")
 }
 
 /// How [`serve`] runs.
@@ -173,8 +187,10 @@ fn router(app: &Arc<App>, shutdown: Shutdown) -> anyhow::Result<Router> {
         config: http_config(&app.config),
         shutdown,
     })?;
+    let HttpConfig { rate_limit, trusted_proxies, .. } = http_config(&app.config);
+    let oauth = http::oauth(Arc::clone(app), rate_limit, trusted_proxies);
     let router = router.merge(http::feeds(Arc::clone(app))).merge(http::pushes(Arc::clone(app)));
-    Ok(router.merge(http::pages()))
+    Ok(router.merge(http::pages()).merge(oauth))
 }
 
 fn http_config(config: &Config) -> HttpConfig {

@@ -51,6 +51,7 @@ CREATE TABLE calendar_authorizations (
     state_hash {bytes} UNIQUE,
     browser_hash {bytes},
     verifier {bytes},
+    account text,
     return_url text,
     expires_at {instant} NOT NULL
 )

@@ -60,6 +60,7 @@ pub const RULES: &[(&str, Rule)] = &[
     ("startCalendarAuthorization", Rule::Own(P::ConnectCalendar)),
     ("connectCalendar", Rule::Own(P::ConnectCalendar)),
     ("disconnectCalendar", Rule::Own(P::ConnectCalendar)),
+    ("selectCalendar", Rule::Own(P::ConnectCalendar)),
     ("createCalendarFeed", Rule::Own(P::ConnectCalendar)),
     ("revokeCalendarFeed", Rule::Own(P::ConnectCalendar)),
     ("bookMeeting", Rule::Open),

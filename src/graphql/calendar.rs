@@ -169,6 +169,22 @@ impl CalendarConnection {
         }
     }
 
+    /// The account's calendars, as they were when last listed: when it was connected, or when the agent
+    /// last picked from them. The one that is connected alone where the provider does not list them.
+    async fn calendars(&self, ctx: &Context<'_>) -> Vec<Calendar> {
+        service::calendars(app(ctx), &self.0).into_iter().map(Calendar).collect()
+    }
+
+    /// The account's own time zone, an IANA name; null where the provider does not tell it.
+    async fn time_zone(&self) -> Option<&str> {
+        self.0.time_zone.as_deref()
+    }
+
+    /// The account's language (BCP 47); null where the provider does not tell it.
+    async fn language(&self) -> Option<&str> {
+        self.0.language.as_deref()
+    }
+
     /// The provider's scopes that the agent granted.
     async fn granted_scopes(&self) -> &[String] {
         &self.0.granted_scopes.0
@@ -189,6 +205,44 @@ impl CalendarConnection {
         let healthy = service::shown_status(app(ctx), &self.0) == service::CONNECTED;
         let stale = "the calendar was not read for too long";
         self.0.problem.clone().or_else(|| (!healthy).then(|| stale.to_owned()))
+    }
+}
+
+/// One calendar of a connected account.
+#[derive(Clone, Debug)]
+pub struct Calendar(service::Counted);
+
+/// One calendar of a connected account.
+#[Object]
+impl Calendar {
+    /// The provider's reference to it, for selectCalendar.
+    async fn calendar_ref(&self) -> &str {
+        &self.0.listed.calendar_ref
+    }
+
+    /// What the agent calls it.
+    async fn name(&self) -> &str {
+        &self.0.listed.name
+    }
+
+    /// Whether it is the account's main one.
+    async fn primary(&self) -> bool {
+        self.0.listed.primary
+    }
+
+    /// Whether bookings could be written to it.
+    async fn writable(&self) -> bool {
+        self.0.listed.writable
+    }
+
+    /// Whether bookings are written to it.
+    async fn written_to(&self) -> bool {
+        self.0.written_to
+    }
+
+    /// Whether what stands in it blocks the agent.
+    async fn busy(&self) -> bool {
+        self.0.busy
     }
 }
 
@@ -263,6 +317,17 @@ pub struct StartCalendarAuthorizationInput {
     return_url: Option<Url>,
 }
 
+/// Which calendars of the connected account count.
+#[derive(Clone, Debug, InputObject)]
+pub struct SelectCalendarInput {
+    agent_id: ID,
+    /// Bookings are written to it, and what stands in it blocks the agent. As in Calendar.calendarRef.
+    calendar_ref: String,
+    /// Others whose entries block the agent as well, at most 20.
+    #[graphql(default)]
+    busy_calendar_refs: Vec<String>,
+}
+
 /// A busy time to keep.
 #[derive(Clone, Debug, InputObject)]
 pub struct CreateBusyTimeInput {
@@ -322,6 +387,22 @@ impl CalendarMutation {
             .map(|credential| (credential.name, credential.value.into()))
             .collect();
         Ok(Agent(service::connect(app(ctx), agent, &input.provider_id, credentials).await?))
+    }
+
+    /// Changes which calendars of the connected account count, checked against a fresh list of them.
+    /// The agent is out of the queue until those that did not count before have been read; entries of
+    /// bookings stay where they are. Needs CONNECT_CALENDAR for oneself, else MANAGE_AGENTS.
+    async fn select_calendar(
+        &self,
+        ctx: &Context<'_>,
+        input: SelectCalendarInput,
+    ) -> Result<Agent> {
+        let agent = authorise_for(ctx, &input.agent_id, "input.agentId")?;
+        let selection = service::Selection {
+            calendar_ref: input.calendar_ref,
+            busy_calendar_refs: input.busy_calendar_refs,
+        };
+        Ok(Agent(service::select(app(ctx), agent, selection).await?))
     }
 
     /// Takes the agent out of the queue until a calendar is connected again. Needs CONNECT_CALENDAR

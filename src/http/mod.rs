@@ -6,6 +6,7 @@
 //! | `GET /graphql` | queries; subscriptions as `text/event-stream`; a WebSocket; GraphiQL for browsers |
 //! | `GET /healthz`, `GET /readyz` | the process; what it depends on |
 //! | `GET /feeds/{token}.ics` | an agent's built-in calendar, for calendar programs ([`feeds`]) |
+//! | `GET /oauth/start/{token}`, `/oauth/mend/{token}`, `/oauth/callback` | where agents' browsers pass through to connect a calendar ([`oauth`]) |
 //! | `POST /calendar-pushes/{channel}` | where calendars' providers call when something changed ([`pushes`]) |
 //! | `GET /manage` | where visitors see, move and call off a booking ([`pages`]) |
 //! | `GET /metrics` | Prometheus, on the same listener: keep it from the outside in the proxy |
@@ -29,6 +30,7 @@ mod health;
 mod identity;
 mod limits;
 mod measure;
+mod oauth;
 mod pages;
 mod prewritten;
 mod pushes;
@@ -68,6 +70,7 @@ pub use health::Readiness;
 pub use identity::{Credentials, Identify, Identity};
 pub use limits::Limits;
 pub use measure::install_metrics;
+pub use oauth::oauth;
 pub use pages::pages;
 pub use prewritten::Prewritten;
 pub use pushes::pushes;

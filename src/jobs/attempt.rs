@@ -49,6 +49,8 @@ pub(super) enum Delivered {
         /// It should have told of a conference link, and there was none yet.
         lacks_link: bool,
     },
+    /// A connection's end was told, or is not to be told any more.
+    Farewell,
     /// Something of which no booking shows anything.
     Notice,
 }
@@ -90,7 +92,7 @@ impl Outcome {
 
 /// Reads what a row about a booking is about.
 pub(super) async fn subject(app: &App, row: &Model) -> Result<Subject> {
-    let (id, news) = row.news().ok_or_else(|| about_no_booking(row))?;
+    let (id, news) = row.news().ok_or_else(|| misfit(row))?;
     let found = service::booking::find(app, id).await?;
     let booking = found.ok_or_else(|| Error::internal(anyhow::anyhow!("booking {id} is gone")))?;
     let agent = service::agent::get(app, booking.agent_id).await?;
@@ -98,9 +100,9 @@ pub(super) async fn subject(app: &App, row: &Model) -> Result<Subject> {
     Ok(Subject { booking, agent, news: news.clone(), range })
 }
 
-/// The fault that a row of this kind should be about a booking, and is not.
-pub(super) fn about_no_booking(row: &Model) -> Error {
-    Error::internal(anyhow::anyhow!("delivery {} ({}) is about no booking", row.id, row.kind))
+/// The fault that a row is about something else than its kind says.
+pub(super) fn misfit(row: &Model) -> Error {
+    Error::internal(anyhow::anyhow!("delivery {} is not about what a {} is", row.id, row.kind))
 }
 
 /// Tries a delivery once, within the deadline. A fault of ours, a panic even, is a failed try like

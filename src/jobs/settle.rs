@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter};
 use uuid::Uuid;
 
-use super::attempt::{Delivered, Outcome, Written, about_no_booking};
+use super::attempt::{Delivered, Outcome, Written, misfit};
 use super::backoff;
 use crate::app::App;
 use crate::service::changes::Change;
@@ -94,9 +94,20 @@ async fn done(
         Delivered::VisitorMail { lacks_link } => {
             visitor_told(app, transaction, row, lacks_link).await?;
         }
+        Delivered::Farewell => forget_credentials(transaction, row).await?,
         Delivered::Notice => {}
     }
     Ok(Settled::Delivered)
+}
+
+/// What was sealed has served its time; the row is kept a while for whoever asks what was done.
+async fn forget_credentials(transaction: &DatabaseTransaction, row: &Model) -> Result<()> {
+    let Payload::Farewell(mut farewell) = row.payload.0.clone() else { return Err(misfit(row)) };
+    farewell.credentials.clear();
+    let payload = store::JsonOf(Payload::Farewell(farewell));
+    let sql = "UPDATE outbox SET payload = ? WHERE id = ?";
+    run_raw(transaction, sql, [payload.into(), row.id.into()]).await?;
+    Ok(())
 }
 
 /// Whether a conference link is still being made, and is still waited for.
@@ -130,7 +141,7 @@ async fn pending(
 
 /// What a row of a kind that is about a booking is about.
 fn booking_of(row: &Model) -> Result<Uuid> {
-    row.booking_id.ok_or_else(|| about_no_booking(row))
+    row.booking_id.ok_or_else(|| misfit(row))
 }
 
 /// The booking's row, if the version that was delivered is still its newest; no row where the delivery
@@ -287,7 +298,7 @@ async fn give_up(
 fn word_of_failure(app: &App, row: &Model, failed: Kind, error: &str) -> Result<New> {
     let now = app.now();
     let kept = TimeDelta::minutes(app.config.delivery.give_up_after_minutes.into());
-    let (booking, news) = row.news().ok_or_else(|| about_no_booking(row))?;
+    let (booking, news) = row.news().ok_or_else(|| misfit(row))?;
     let news = BookingNews { reason: Some(error.to_owned()), failed: Some(failed), ..news.clone() };
     Ok(New {
         id: app.uuid(),

@@ -26,7 +26,9 @@ pub use calendar::{CalendarMethod, CalendarPart, FeedEvent, calendar, feed};
 pub use context::{AgentFacts, Attributes, CompanyFacts, InviteContext, MeetingFacts, PersonFacts};
 pub use defaults::default_template;
 pub use message::{MailError, Mailbox, OutgoingMail, build, message_id};
-pub use notices::{AgentNotice, Delivery, agent_notice, failure_notice};
+pub use notices::{
+    AgentNotice, Delivery, Reauthentication, agent_notice, failure_notice, reauthentication_notice,
+};
 pub use render::{MailKind, RenderError, Rendered, render_invite};
 pub use template::{TemplatePart, TemplateProblem, TemplateSource, check_template};
 pub use tokens::{Token, TokenGroup, example_context, tokens};
@@ -34,7 +36,7 @@ pub use transport::{
     DEFAULT_SEND_DEADLINE, MailUrlError, Mailer, Outbox, SendError, SendErrorKind, SentMail,
 };
 pub use values::contains_link;
-pub use wording::{agent_summary, meeting_description, meeting_summary};
+pub use wording::{Language, agent_summary, meeting_description, meeting_summary};
 
 #[cfg(test)]
 mod tests;

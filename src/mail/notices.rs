@@ -2,6 +2,7 @@
 
 use calendar_provider::TimeRange;
 use handlebars::html_escape;
+use url::Url;
 
 use super::context::{Attributes, CompanyFacts, InviteContext};
 use super::layout::{Button, Fact, Layout};
@@ -85,6 +86,40 @@ pub fn failure_notice(what: Delivery, problem: &str, context: &InviteContext) ->
     let subject = subject(heading, context, reader);
     let buttons = Vec::new();
     let layout = Layout { language: reader.language, heading: heading.to_owned(), facts, buttons };
+    layout.render(subject, advice, &format!("<p>{}</p>", html_escape(advice)))
+}
+
+/// A calendar that its agent has to connect again.
+#[derive(Clone, Debug)]
+pub struct Reauthentication<'a> {
+    /// The agent's language, BCP 47.
+    pub locale: &'a str,
+    /// What people call the provider.
+    pub provider: &'a str,
+    /// The account as the provider names it.
+    pub account: &'a str,
+    /// What the provider said, in words.
+    pub problem: Option<&'a str>,
+    /// Where the agent mends it.
+    pub link: Option<Url>,
+}
+
+/// Tells the agent that a calendar has to be connected again, and where.
+pub fn reauthentication_notice(notice: &Reauthentication<'_>) -> Rendered {
+    let language = Reader::of(notice.locale).language;
+    let words = language.words();
+    let mut facts = vec![
+        Fact::new(words.calendar, single_line(notice.provider)),
+        Fact::new(words.account, single_line(notice.account)),
+    ];
+    add(&mut facts, words.problem, &notice.problem.map(single_line).unwrap_or_default());
+    let button = web_url(notice.link.as_ref())
+        .map(|url| Button { label: words.connect_again, url: url.to_string() });
+    let heading = words.reauthenticate.to_owned();
+    let layout = Layout { language, heading, facts, buttons: button.into_iter().collect() };
+    let subject =
+        format!("{}{}{}", words.reauthenticate, words.colon, single_line(notice.provider));
+    let advice = words.reauthenticate_advice;
     layout.render(subject, advice, &format!("<p>{}</p>", html_escape(advice)))
 }
 

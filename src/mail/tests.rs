@@ -91,6 +91,22 @@ fn notices_to_the_agent() {
 }
 
 #[test]
+fn a_calendar_to_connect_again() {
+    for locale in ["en", "fr"] {
+        let mail = reauthentication_notice(&Reauthentication {
+            locale,
+            provider: "Google Calendar",
+            account: "sam@frontdesk.example",
+            problem: Some("the calendar no longer accepts the agent's authorization"),
+            link: Some(Url::parse("https://meet.example.com/oauth/mend/fdr_token").unwrap()),
+        });
+        let shown = format!("Subject: {}\n\n{}", mail.subject, mail.text);
+        insta::assert_snapshot!(format!("reauthentication_{locale}"), shown);
+        assert!(mail.html.contains("href=\"https://meet.example.com/oauth/mend/fdr_token\""));
+    }
+}
+
+#[test]
 fn the_examples_of_tokens_are_what_they_render() {
     for token in tokens() {
         let mail = render(token.token, &context("en"));

@@ -7,8 +7,10 @@ use super::values::{single_line, unlinked};
 
 /// A language that we write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Language {
+pub enum Language {
+    /// English, for everybody whose language we do not write.
     English,
+    /// French.
     French,
 }
 
@@ -18,8 +20,21 @@ impl Language {
         if subtag == "fr" { Self::French } else { Self::English }
     }
 
+    /// For a reader with this BCP 47 tag.
+    pub fn of_tag(tag: &str) -> Self {
+        Reader::of(tag).language
+    }
+
+    /// What is said in this language.
+    pub const fn either(self, english: &'static str, french: &'static str) -> &'static str {
+        match self {
+            Self::English => english,
+            Self::French => french,
+        }
+    }
+
     /// As written in HTML's `lang`.
-    pub(super) const fn tag(self) -> &'static str {
+    pub const fn tag(self) -> &'static str {
         match self {
             Self::English => "en",
             Self::French => "fr",
@@ -104,6 +119,11 @@ pub(super) struct Words {
     pub(super) failed_calendar_advice: &'static str,
     pub(super) failed_mail: &'static str,
     pub(super) failed_mail_advice: &'static str,
+    pub(super) reauthenticate: &'static str,
+    pub(super) reauthenticate_advice: &'static str,
+    pub(super) calendar: &'static str,
+    pub(super) account: &'static str,
+    pub(super) connect_again: &'static str,
 }
 
 static ENGLISH: Words = Words {
@@ -141,6 +161,13 @@ static ENGLISH: Words = Words {
     failed_mail: "A visitor was not told about a meeting",
     failed_mail_advice: "The mail to the visitor could not be delivered, and we have stopped \
                          trying. Please check the address and write to the visitor yourself.",
+    reauthenticate: "Please connect your calendar again",
+    reauthenticate_advice: "Your calendar no longer lets us in, for example because its password \
+                            was changed or our access was withdrawn. Until you connect it again, \
+                            visitors can't book meetings with you. Meetings that are booked stand.",
+    calendar: "Calendar",
+    account: "Account",
+    connect_again: "Connect the calendar again",
 };
 
 static FRENCH: Words = Words {
@@ -179,6 +206,14 @@ static FRENCH: Words = Words {
     failed_mail: "Un visiteur n’a pas été prévenu d’un rendez-vous",
     failed_mail_advice: "Le message au visiteur n’a pas pu être remis et nous avons cessé \
                          d’essayer. Veuillez vérifier l’adresse et lui écrire vous-même.",
+    reauthenticate: "Veuillez reconnecter votre agenda",
+    reauthenticate_advice: "Votre agenda ne nous laisse plus entrer, par exemple parce que son mot \
+                            de passe a changé ou que notre accès a été retiré. Tant que vous ne \
+                            l’avez pas reconnecté, les visiteurs ne peuvent pas prendre \
+                            rendez-vous avec vous. Les rendez-vous pris sont maintenus.",
+    calendar: "Agenda",
+    account: "Compte",
+    connect_again: "Reconnecter l’agenda",
 };
 
 /// The title of the event in the visitor's calendar: "Meeting with" the agent.

@@ -1,14 +1,16 @@
 //! The one calendar that an agent has connected, and the feed of the built-in one.
 
+use calendar_provider::CalendarInfo;
 use chrono::{DateTime, Utc};
+use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::JsonOf;
+use super::{JsonOf, run_raw};
 
 /// A row of `calendar_connections`.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "calendar_connections")]
 pub struct Model {
     /// UUID version 7.
@@ -78,11 +80,48 @@ pub struct Listed {
     pub writable: bool,
 }
 
+impl From<CalendarInfo> for Listed {
+    fn from(info: CalendarInfo) -> Self {
+        Self {
+            calendar_ref: info.calendar_ref,
+            name: info.name,
+            primary: info.primary,
+            writable: info.writable,
+        }
+    }
+}
+
 /// None: joins are written where they are needed.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// A connection's row, which nobody else changes until the transaction ends.
+///
+/// # Errors
+/// The database's own.
+pub async fn locked<C: ConnectionTrait>(db: &C, id: Uuid) -> Result<Option<Model>, DbErr> {
+    Entity::find_by_id(id).lock_exclusive().one(db).await
+}
+
+/// Keeps which calendars of the account count, and which there are.
+///
+/// # Errors
+/// The database's own.
+pub async fn set_selection<C: ConnectionTrait>(db: &C, selected: &Model) -> Result<(), DbErr> {
+    let sql = "UPDATE calendar_connections SET calendar_ref = ?, calendar_name = ?, also_busy = ?, \
+        calendars = ? WHERE id = ?";
+    let values = [
+        selected.calendar_ref.clone().into(),
+        selected.calendar_name.clone().into(),
+        selected.also_busy.clone().into(),
+        selected.calendars.clone().into(),
+        selected.id.into(),
+    ];
+    run_raw(db, sql, values).await?;
+    Ok(())
+}
 
 /// The secret address under which calendar programs can read an agent's built-in calendar.
 pub mod feed {

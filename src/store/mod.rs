@@ -3,6 +3,7 @@
 //! Every function takes a connection or a transaction, so the caller decides what is one step.
 
 pub mod agent;
+pub mod authorization;
 pub mod booking;
 pub mod builtin_calendar;
 pub mod busy;

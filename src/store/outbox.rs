@@ -90,10 +90,15 @@ pub struct Reauthentication {
 pub struct Farewell {
     /// The provider's key.
     pub farewell: String,
-    /// The credentials, sealed for the row and in base64.
+    /// The connection that was ended, or some of whose channels were.
+    pub connection: Uuid,
+    /// As the provider names the account.
+    pub account: String,
+    /// The credentials, sealed for the connection and in base64; empty once it is done.
     pub credentials: String,
-    /// Whether the provider is to forget the tokens; not where a later connection of the same account
-    /// would lose its own by that.
+    /// When the access token among them stops working.
+    pub token_expires_at: Option<DateTime<Utc>>,
+    /// Whether the provider is to forget the tokens.
     pub revoke: bool,
     /// The channels on which the provider tells of changes.
     pub channels: Vec<Channel>,
@@ -361,6 +366,31 @@ pub async fn retry<C: ConnectionTrait>(
     let sql = "UPDATE outbox SET state = 'PENDING', run_at = ?, give_up_at = ?, attempts = 0, \
         done_at = NULL WHERE id = ? AND state = 'FAILED'";
     Ok(run_raw(db, sql, [now.into(), give_up_at.into(), id.into()]).await? == 1)
+}
+
+/// Lets an agent's calendar entries that wait, or were given up for meetings that are not over, be
+/// tried again now: the calendar was connected again.
+///
+/// # Errors
+/// The database's own.
+pub async fn resume_events<C: ConnectionTrait>(
+    db: &C,
+    agent: Uuid,
+    now: DateTime<Utc>,
+    give_up_at: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let sql = "UPDATE outbox SET run_at = ?, give_up_at = ? WHERE agent_id = ? \
+        AND kind = 'CALENDAR_EVENT' AND state = 'PENDING'";
+    run_raw(db, sql, [now.into(), give_up_at.into(), agent.into()]).await?;
+    let sql = "UPDATE outbox SET state = 'PENDING', run_at = ?, give_up_at = ?, attempts = 0, \
+        done_at = NULL WHERE agent_id = ? AND kind = 'CALENDAR_EVENT' AND state = 'FAILED' \
+        AND booking_id IN (SELECT id FROM bookings WHERE agent_id = ? AND ends_at > ?)";
+    let values = [now.into(), give_up_at.into(), agent.into(), agent.into(), now.into()];
+    run_raw(db, sql, values).await?;
+    let sql = "UPDATE bookings SET event_status = 'PENDING' WHERE agent_id = ? \
+        AND event_status = 'FAILED' AND ends_at > ?";
+    run_raw(db, sql, [agent.into(), now.into()]).await?;
+    Ok(())
 }
 
 /// Queues once more the row that does what `new` would, if there is one that has ended. False where there

@@ -25,7 +25,7 @@ const LEGEND: &str = "\
 # booking's manage token in place of a key.
 #
 # Outcomes: OK, done; NULL, answered with nothing; FORBID, FORBIDDEN; UNAUTH, UNAUTHENTICATED;
-# ABSENT, NOT_FOUND; INPUT, let in, but no calendar of this build connects that way.
+# ABSENT, NOT_FOUND; INPUT, let in, but the built-in calendar has no such thing.
 #
 ";
 
@@ -57,6 +57,7 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("startCalendarAuthorization", "mutation($agent: ID!) { startCalendarAuthorization(input: { agentId: $agent, providerId: \"builtin\" }) { authorizationUrl } }"),
     ("connectCalendar", "mutation($agent: ID!) { connectCalendar(input: { agentId: $agent, providerId: \"builtin\" }) { id } }"),
     ("disconnectCalendar", "mutation($agent: ID!) { disconnectCalendar(agentId: $agent) { id } }"),
+    ("selectCalendar", "mutation($agent: ID!) { selectCalendar(input: { agentId: $agent, calendarRef: \"primary\" }) { id } }"),
     ("createCalendarFeed", "mutation($agent: ID!) { createCalendarFeed(agentId: $agent) { url } }"),
     ("revokeCalendarFeed", "mutation($agent: ID!) { revokeCalendarFeed(agentId: $agent) }"),
     ("createBusyTime", "mutation($agent: ID!) { createBusyTime(input: { agentId: $agent, startsAt: \"2028-01-01T00:00:00Z\", endsAt: \"2028-01-02T00:00:00Z\" }) { id } }"),
@@ -234,7 +235,7 @@ impl World {
             "removeDateOverride" => {
                 test.admin(operation("setDateOverride"), variables.clone()).await.data("");
             }
-            "disconnectCalendar" | "createCalendarFeed" => {
+            "disconnectCalendar" | "selectCalendar" | "createCalendarFeed" => {
                 test.connect(agent, "builtin").await.data("");
             }
             "createBusyTime" => {
@@ -305,7 +306,10 @@ fn named(body: &Value, field: &str) -> String {
         Some("FORBIDDEN") => "FORBID".to_owned(),
         Some("UNAUTHENTICATED") => "UNAUTH".to_owned(),
         Some("NOT_FOUND") => "ABSENT".to_owned(),
-        Some("BAD_USER_INPUT") if error["extensions"]["field"] == "input.providerId" => {
+        Some("BAD_USER_INPUT")
+            if ["input.providerId", "input.agentId"]
+                .contains(&error["extensions"]["field"].as_str().unwrap_or("")) =>
+        {
             "INPUT".to_owned()
         }
         _ => panic!("{field}: {body:#}"),

@@ -185,7 +185,7 @@ struct Client {
 impl Client {
     fn new(world: Arc<World>, number: u64, seed: u64) -> Self {
         let random = Random(seed << 32 | (number + 1) << 16);
-        Self { world, http: reqwest::Client::new(), number, asked: 0, random, told: Vec::new() }
+        Self { world, http: crate::support::client(), number, asked: 0, random, told: Vec::new() }
     }
 
     async fn run(mut self) -> Vec<Told> {

@@ -274,6 +274,13 @@ on_both! {
         assert_eq!(booked.data("/bookMeeting/booking/agent/id"), second.as_str());
         office.calendar.fail_reads(None);
         assert_eq!(office.try_to_book(TUESDAY_AT_10).await["__typename"], "MeetingBooked");
+            // One that ended its consent is not asked again.
+        office.calendar.fail_reads(Fault::Revoked);
+        let booked = office.try_to_book("2027-01-05T12:00:00Z").await;
+        assert_eq!(booked["__typename"], "SlotUnavailable");
+        office.calendar.fail_reads(None);
+        let status = office.calendar_status().await["calendar"]["status"].clone();
+        assert_eq!(status, "REAUTHENTICATION_REQUIRED");
     }
 
     async fn a_move_asks_the_calendar_too(office: Office) {

@@ -11,6 +11,7 @@ mod bad_input;
 mod booking;
 mod builtin_calendar;
 mod command_line;
+mod connecting;
 mod contract;
 mod crash;
 mod deliveries;

@@ -7,24 +7,11 @@ use std::time::Duration;
 use calendar_provider::{CalendarProvider, Connection, ProviderError};
 use chrono::TimeDelta;
 
-use super::REAUTHENTICATION_REQUIRED;
+use super::{REAUTHENTICATION_REQUIRED, tokens};
 use crate::app::App;
 use crate::service::{Error, Result};
 use crate::store::outbox::{self, Kind, New, Payload, Reauthentication};
 use crate::store::{self, calendar};
-
-/// What a provider is given to find the calendar again.
-///
-/// # Errors
-/// `INTERNAL` where the credentials do not open: another secret key is in use.
-pub fn open(app: &App, calendar: &calendar::Model) -> Result<Connection> {
-    let plain = app.secrets.open(&calendar.credentials, calendar.id).map_err(Error::internal)?;
-    let secret = String::from_utf8(plain).map_err(Error::internal)?;
-    let owner = calendar.agent_id.to_string();
-    let mut connection = Connection::new(owner, calendar.calendar_ref.clone(), secret.into());
-    connection.also_busy = calendar.also_busy.0.clone();
-    Ok(connection)
-}
 
 /// Asks the provider of a calendar, with credentials that are good as far as we know. `call` is given
 /// the provider and a connection of its own, and may be made twice:
@@ -69,16 +56,43 @@ where
     let Some(provider) = app.providers.get(&record.provider) else {
         return Err(ProviderError::transient("this server does not have its provider"));
     };
-    let connection = open(app, record).map_err(unopened)?;
-    let answer = within(deadline, call(Arc::clone(provider), connection)).await;
-    if let Err(error @ ProviderError::Unauthorized { .. }) = &answer {
+    if record.status == REAUTHENTICATION_REQUIRED {
+        return Err(ProviderError::unauthorized());
+    }
+    let answer = attempt(app, provider, record, deadline, call).await;
+    if let Err(error) = &answer
+        && tokens::ended(error)
+    {
         mark(app, record, REAUTHENTICATION_REQUIRED, &error.to_string()).await.map_err(fault)?;
     }
     answer
 }
 
+/// Asks once, and once more with other tokens where those at hand were not taken.
+async fn attempt<T, F, Answer>(
+    app: &App,
+    provider: &Arc<dyn CalendarProvider>,
+    record: &calendar::Model,
+    deadline: Duration,
+    call: F,
+) -> Result<T, ProviderError>
+where
+    F: Fn(Arc<dyn CalendarProvider>, Connection) -> Answer + Send + Sync,
+    Answer: Future<Output = Result<T, ProviderError>> + Send,
+    T: Send,
+{
+    let opened = tokens::fresh(app, provider, record).await?;
+    let first = call(Arc::clone(provider), opened.connection.clone());
+    let error = match within(deadline, first).await {
+        Err(error) if tokens::ended(&error) => error,
+        answer => return answer,
+    };
+    let Some(other) = tokens::other(app, provider, &opened).await? else { return Err(error) };
+    within(deadline, call(Arc::clone(provider), other.connection)).await
+}
+
 /// The agent can't mend it, but an operator who puts the key back can.
-fn unopened(error: Error) -> ProviderError {
+pub(super) fn unopened(error: Error) -> ProviderError {
     tracing::error!(
         error = &error as &dyn std::error::Error,
         "a calendar's credentials don't open"
@@ -87,7 +101,7 @@ fn unopened(error: Error) -> ProviderError {
 }
 
 /// A fault of ours, in words for whoever asked a provider.
-fn fault(error: Error) -> ProviderError {
+pub(super) fn fault(error: Error) -> ProviderError {
     tracing::error!(error = error.source(), "a calendar can't be asked for a fault of ours");
     ProviderError::transient("this server met a fault")
 }

@@ -2,18 +2,38 @@
 
 use std::collections::BTreeMap;
 
-use calendar_provider::{CalendarProvider, ConnectMethod, ConnectRequest, ProviderError};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+use calendar_provider::{
+    CalendarProvider, ConnectMethod, ConnectRequest, ConnectedAccount, Connection, ProviderError,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
+    Set,
+};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
+use super::parting::{self, Part};
 use super::{CONNECTED, is_local, provider, within_deadline};
 use crate::app::App;
 use crate::service::{Error, Result};
-use crate::store::{JsonOf, agent, busy, calendar};
+use crate::store::calendar::Listed;
+use crate::store::{JsonOf, agent, busy, calendar, outbox};
+
+/// A calendar that was tried and works, to be put in the place of the agent's former one.
+pub(super) struct Tried {
+    /// The connection's ID, for which its credentials are sealed.
+    pub(super) id: Uuid,
+    pub(super) account: ConnectedAccount,
+    /// The account's calendars, where its provider lists them.
+    pub(super) calendars: Vec<Listed>,
+    pub(super) granted_scopes: Vec<String>,
+    pub(super) sealed: Vec<u8>,
+    pub(super) token_expires_at: Option<DateTime<Utc>>,
+}
 
 /// Connects a calendar, after trying the credentials. It replaces the agent's former one, and the
-/// agent is in the queue from now on.
+/// agent is in the queue as soon as it was read.
 ///
 /// # Errors
 /// `NOT_FOUND`; `BAD_USER_INPUT` for a provider that connects otherwise, or credentials that do not
@@ -30,91 +50,154 @@ pub async fn connect(
     let mut request = ConnectRequest::new(agent_id.to_string());
     request.credentials = credentials;
     let account = within_deadline(app, provider.connect(request)).await.map_err(refused)?;
-    // Gathered above, outside the transaction.
     let id = app.uuid();
-    let now = app.now();
-    let secret = account.credentials.expose_secret().as_bytes();
-    let record = calendar::ActiveModel {
-        id: Set(id),
-        agent_id: Set(agent_id),
-        provider: Set(provider_id.to_owned()),
-        account: Set(account.account),
-        calendar_name: Set(account.calendar_name),
-        calendar_ref: Set(account.calendar_ref),
-        status: Set(CONNECTED.to_owned()),
-        problem: Set(None),
-        granted_scopes: Set(JsonOf(Vec::new())),
-        credentials: Set(app.secrets.seal(secret, id, &app.ids.secret())),
-        connected_at: Set(now),
-        last_synced_at: Set(is_local(provider.as_ref()).then_some(now)),
-        time_zone: Set(account.time_zone.map(|zone| zone.name().to_owned())),
-        language: Set(account.language),
-        calendars: Set(JsonOf(Vec::new())),
-        also_busy: Set(JsonOf(Vec::new())),
-        token_expires_at: Set(None),
-        refresh_lease_id: Set(None),
-        refresh_lease_until: Set(None),
+    let secret = account.credentials.clone();
+    let calendars = list(app, provider.as_ref(), agent_id, &account, secret.clone()).await;
+    let tried = Tried {
+        id,
+        account,
+        calendars,
+        granted_scopes: Vec::new(),
+        sealed: app.secrets.seal(secret.expose_secret().as_bytes(), id, &app.ids.secret()),
+        token_expires_at: None,
     };
+    replace(app, agent_id, provider.as_ref(), tried).await
+}
+
+/// The account's calendars, where its provider lists them. Connecting does not fail for want of the
+/// list: it is asked for again when the agent picks from it.
+pub(super) async fn list(
+    app: &App,
+    provider: &dyn CalendarProvider,
+    agent: Uuid,
+    account: &ConnectedAccount,
+    secret: SecretString,
+) -> Vec<Listed> {
+    if !provider.about().capabilities.calendars {
+        return Vec::new();
+    }
+    let connection = Connection::new(agent.to_string(), account.calendar_ref.clone(), secret);
+    match within_deadline(app, provider.calendars(&connection)).await {
+        Ok(calendars) => calendars.into_iter().map(Listed::from).collect(),
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(agent.id = %agent, error, "an account's calendars could not be listed");
+            Vec::new()
+        }
+    }
+}
+
+/// Puts a calendar that works in the place of the agent's former one, whose provider is told of the
+/// end of that; all in one transaction. Whatever waited for a calendar that works goes on.
+pub(super) async fn replace(
+    app: &App,
+    agent_id: Uuid,
+    provider: &dyn CalendarProvider,
+    tried: Tried,
+) -> Result<agent::Model> {
+    let now = app.now();
+    let give_up_at = now + TimeDelta::minutes(app.config.delivery.give_up_after_minutes.into());
     let connected =
         crate::service::agent::locked(app, agent_id, async |transaction, agent, changes| {
-            let before = forget(transaction, agent_id).await?;
+            let before = forget(app, transaction, agent_id).await?;
             if before.is_none() {
                 changes.joined_at = Set(now);
             }
-            let record = calendar::Entity::insert(record).exec_with_returning(transaction).await?;
-            crate::service::sync::begin(transaction, app, &record).await?;
-            if is_local(provider.as_ref()) {
+            let record = record(app, agent_id, provider, tried, before.as_ref());
+            let row = record.clone().into_active_model().reset_all();
+            calendar::Entity::insert(row).exec_without_returning(transaction).await?;
+            if is_local(provider) {
                 crate::service::busy_time::restore(app, transaction, agent.id).await?;
             }
-            Ok(())
+            crate::service::sync::begin(transaction, app, &record).await?;
+            Ok(outbox::resume_events(transaction, agent_id, now, give_up_at).await?)
         });
     let connected = connected.await?;
+    app.wake.notify_one();
     app.wake_sync.notify_one();
     Ok(connected)
 }
 
-/// Begins to connect a calendar through its provider's own pages. No provider of this build connects
-/// that way, so every call says which way the named one takes.
-///
-/// # Errors
-/// `NOT_FOUND`; `BAD_USER_INPUT`.
-pub async fn start_authorization(
+/// The connection's row. An account that is connected again keeps the calendars that its agent picked,
+/// as far as they are still there.
+fn record(
     app: &App,
     agent_id: Uuid,
-    provider_id: &str,
-    _return_url: Option<String>,
-) -> Result<url::Url> {
-    let about = provider(app, provider_id)?.about();
-    crate::service::agent::get(app, agent_id).await?;
-    let message = match about.connect_with {
-        ConnectMethod::OAuth2 => format!("{} is not set up on this server", about.name),
-        _ => format!("{} connects through connectCalendar", about.name),
+    provider: &dyn CalendarProvider,
+    tried: Tried,
+    before: Option<&calendar::Model>,
+) -> calendar::Model {
+    let now = app.now();
+    let Tried { id, account, calendars, granted_scopes, sealed, token_expires_at } = tried;
+    let provider_id = &provider.about().id;
+    let is_listed = |wanted: &String, must_write: bool| {
+        let listed = calendars.iter().find(|listed| listed.calendar_ref == *wanted);
+        calendars.is_empty() || listed.is_some_and(|listed| listed.writable || !must_write)
     };
-    Err(Error::bad_input("input.providerId", message))
+    let picked = before.filter(|before| {
+        before.provider == *provider_id
+            && before.account == account.account
+            && is_listed(&before.calendar_ref, true)
+    });
+    let (calendar_ref, calendar_name, also_busy) = match picked {
+        Some(before) => {
+            let also = before.also_busy.0.iter().filter(|other| is_listed(other, false)).cloned();
+            (before.calendar_ref.clone(), before.calendar_name.clone(), also.collect())
+        }
+        None => (account.calendar_ref, account.calendar_name, Vec::new()),
+    };
+    calendar::Model {
+        id,
+        agent_id,
+        provider: provider_id.clone(),
+        account: account.account,
+        calendar_name,
+        calendar_ref,
+        status: CONNECTED.to_owned(),
+        problem: None,
+        granted_scopes: JsonOf(granted_scopes),
+        credentials: sealed,
+        connected_at: now,
+        last_synced_at: is_local(provider).then_some(now),
+        time_zone: account.time_zone.map(|zone| zone.name().to_owned()),
+        language: account.language,
+        calendars: JsonOf(calendars),
+        also_busy: JsonOf(also_busy),
+        token_expires_at,
+        refresh_lease_id: None,
+        refresh_lease_until: None,
+    }
 }
 
-/// Disconnects the agent's calendar: out of the queue until another is connected.
+/// Disconnects the agent's calendar: out of the queue until another is connected. Bookings and their
+/// entries stay.
 ///
 /// # Errors
 /// `NOT_FOUND` where there is no agent or none is connected.
 pub async fn disconnect(app: &App, agent_id: Uuid) -> Result<agent::Model> {
-    crate::service::agent::locked(app, agent_id, async |transaction, _, _| {
-        match forget(transaction, agent_id).await? {
+    let disconnected = crate::service::agent::locked(app, agent_id, async |transaction, _, _| {
+        match forget(app, transaction, agent_id).await? {
             Some(_) => Ok(()),
             None => Err(Error::NotFound("the agent has no calendar connected".to_owned())),
         }
-    })
-    .await
+    });
+    let disconnected = disconnected.await?;
+    app.wake.notify_one();
+    Ok(disconnected)
 }
 
-/// Takes out the connection and what was known from it.
+/// Takes out the connection and what was known from it, and writes down what its provider is to be
+/// told.
 async fn forget(
-    transaction: &sea_orm::DatabaseTransaction,
+    app: &App,
+    transaction: &DatabaseTransaction,
     agent: Uuid,
 ) -> Result<Option<calendar::Model>> {
     let select = calendar::Entity::find().filter(calendar::Column::AgentId.eq(agent));
     let before = select.one(transaction).await?;
     if let Some(calendar) = &before {
+        let read = parting::read_through(transaction, calendar.id).await?;
+        parting::write(app, transaction, calendar, Part::Whole, &read).await?;
         calendar::Entity::delete_by_id(calendar.id).exec(transaction).await?;
     }
     busy::Entity::delete_many().filter(busy::Column::AgentId.eq(agent)).exec(transaction).await?;
@@ -131,8 +214,7 @@ fn check_fields(
         return Err(Error::bad_input("input.providerId", message));
     }
     if !about.configured {
-        let message = format!("{} is not set up on this server", about.name);
-        return Err(Error::bad_input("input.providerId", message));
+        return Err(super::not_set_up(about));
     }
     let field = "input.credentials";
     if let Some(missing) = about.credential_fields.iter().find(|f| !given.contains_key(&f.name)) {

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
 use uuid::Uuid;
 
-use super::has_local;
+use super::keeps_bookings;
 use crate::app::App;
 use crate::service::{Error, Result};
 use crate::store::{self, agent, busy, calendar};
@@ -13,10 +13,10 @@ use crate::store::{self, agent, busy, calendar};
 /// it again makes a new one, and the former stops working.
 ///
 /// # Errors
-/// `NOT_FOUND`; `BAD_USER_INPUT` where the agent's calendar is not the built-in one.
+/// `NOT_FOUND`; `BAD_USER_INPUT` where the agent's bookings are written elsewhere.
 pub async fn create_feed(app: &App, agent_id: Uuid) -> Result<url::Url> {
     crate::service::agent::get(app, agent_id).await?;
-    crate::service::busy_time::require_local_calendar(app, &app.db, agent_id).await?;
+    require_kept_here(app, agent_id).await?;
     let token = crate::secrets::token("fdf", &app.ids.secret());
     let record = calendar::feed::ActiveModel {
         agent_id: Set(agent_id),
@@ -33,6 +33,15 @@ pub async fn create_feed(app: &App, agent_id: Uuid) -> Result<url::Url> {
     let mut url = app.config.public_url.clone();
     crate::service::push_path(&mut url, &["feeds", &format!("{token}.ics")]);
     Ok(url)
+}
+
+/// Refuses agents whose bookings are written to a calendar elsewhere.
+async fn require_kept_here(app: &App, agent_id: Uuid) -> Result<()> {
+    if keeps_bookings(app, &app.db, agent_id).await? {
+        return Ok(());
+    }
+    let message = "the agent's bookings are written to a calendar elsewhere";
+    Err(Error::bad_input("agentId", message))
 }
 
 /// Makes the feed's address stop working. False where there was none.
@@ -59,7 +68,7 @@ pub async fn read_feed(
     let feed = select.one(&app.db).await?;
     let unknown = || Error::NotFound("there is no such feed".to_owned());
     let agent = crate::service::agent::get(app, feed.ok_or_else(unknown)?.agent_id).await?;
-    if !agent.active || !has_local(app, &app.db, agent.id).await? {
+    if !agent.active || !keeps_bookings(app, &app.db, agent.id).await? {
         return Err(unknown());
     }
     let since = app.now() - TimeDelta::days(90);

@@ -1,10 +1,16 @@
 //! Agents' calendars: connecting them, asking them, and how they stand.
 
 mod ask;
+mod authorization;
+mod callback;
 mod connect;
 mod feed;
 mod free;
 mod health;
+mod oauth;
+mod parting;
+mod select;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -18,11 +24,19 @@ use crate::store::agent::Candidate;
 use crate::store::calendar;
 
 pub(crate) use ask::mark;
-pub use ask::{ask, ask_for, open, within_deadline};
-pub use connect::{connect, disconnect, start_authorization};
+pub use ask::{ask, ask_for, within_deadline};
+pub use authorization::{
+    SentOn, begin, mend, mending_link, name_of_provider, start_authorization, to_mend,
+};
+pub use callback::{Callback, Problem, Told, finish};
+pub use connect::{connect, disconnect};
 pub use feed::{create_feed, read_feed, revoke_feed};
 pub use free::{Asked, says_free};
 pub use health::{Health, is_healthy, shown_status};
+pub(crate) use parting::tell as part;
+pub use select::{Counted, Selection, calendars, select};
+
+use authorization::not_set_up;
 
 /// `status` of a calendar that can be read.
 pub const CONNECTED: &str = "CONNECTED";
@@ -81,6 +95,19 @@ pub async fn has_local<C: ConnectionTrait>(app: &App, db: &C, agent: Uuid) -> Re
     let select = calendar::Entity::find().filter(calendar::Column::AgentId.eq(agent));
     let provider = select.one(db).await?.and_then(|found| app.providers.get(&found.provider));
     Ok(provider.is_some_and(|provider| is_local(provider.as_ref())))
+}
+
+/// Whether the agent's bookings are kept in the built-in calendar: it is the one connected, or the one
+/// connected can't be written to.
+///
+/// # Errors
+/// None but the database's.
+pub async fn keeps_bookings<C: ConnectionTrait>(app: &App, db: &C, agent: Uuid) -> Result<bool> {
+    let select = calendar::Entity::find().filter(calendar::Column::AgentId.eq(agent));
+    let provider = select.one(db).await?.and_then(|found| app.providers.get(&found.provider));
+    Ok(provider.is_some_and(|provider| {
+        is_local(provider.as_ref()) || !provider.about().capabilities.writes
+    }))
 }
 
 /// The providers that agents can connect, in order of their keys.

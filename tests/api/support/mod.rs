@@ -3,6 +3,7 @@
 pub(crate) mod calendar;
 mod database;
 pub(crate) mod icalendar;
+pub(crate) mod oauth_calendar;
 pub(crate) mod office;
 pub(crate) mod process;
 mod requests;
@@ -12,6 +13,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use calendar_http::HttpClient;
 use chrono::{DateTime, TimeDelta, Utc};
 use frontdesk::app::{App, Parts};
 use frontdesk::clock::Clock;
@@ -132,13 +134,14 @@ impl Test {
             ids: Arc::new(CountingIds::default()),
             secrets: Secrets::new(&[7; 32]),
             providers,
+            http: HttpClient::new(http_settings()).unwrap(),
             mailer: setup.mailer.take().unwrap_or(mailer),
             config: setup.config,
         }));
         let shutdown = Shutdown::default();
         let address = listen(&app, setup.http, shutdown.clone()).await;
         let admin = access::create_api_key(&app, "tests", Profile::Admin).await.unwrap().key;
-        let client = reqwest::Client::new();
+        let client = client();
         Self {
             app,
             clock,
@@ -199,6 +202,30 @@ impl Setup {
     }
 }
 
+/// What sends the tests' own requests. Cryptography is there to choose, since providers bring TLS.
+pub(crate) fn client() -> reqwest::Client {
+    client_with(|builder| builder)
+}
+
+/// The same where each redirect is looked at.
+pub(crate) fn browser() -> reqwest::Client {
+    client_with(|builder| builder.redirect(reqwest::redirect::Policy::none()))
+}
+
+fn client_with(
+    edit: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+) -> reqwest::Client {
+    // An error says that another test of this process has done it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    edit(reqwest::Client::builder()).build().unwrap()
+}
+
+/// Requests reach fakes on this machine, and one that fails is not tried again before it is told.
+pub(crate) fn http_settings() -> calendar_http::Settings {
+    let network = calendar_http::Network::Any;
+    calendar_http::Settings { network, attempts: 1, ..calendar_http::Settings::default() }
+}
+
 /// The defaults, with the address that mails of the tests show.
 pub(crate) fn config() -> Config {
     static ONCE: Mutex<()> = Mutex::new(());
@@ -211,6 +238,7 @@ pub(crate) fn config() -> Config {
 }
 
 async fn listen(app: &Arc<App>, config: HttpConfig, shutdown: Shutdown) -> SocketAddr {
+    let oauth = http::oauth(Arc::clone(app), config.rate_limit, config.trusted_proxies);
     let router = http::router(Http {
         schema: graphql::schema(Arc::clone(app)),
         identify: graphql::Identifier(Arc::clone(app)),
@@ -222,7 +250,8 @@ async fn listen(app: &Arc<App>, config: HttpConfig, shutdown: Shutdown) -> Socke
     .unwrap()
     .merge(http::feeds(Arc::clone(app)))
     .merge(http::pushes(Arc::clone(app)))
-    .merge(http::pages());
+    .merge(http::pages())
+    .merge(oauth);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(http::serve(listener, router, shutdown));

@@ -115,7 +115,7 @@ impl Place {
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        Process { child, log, out, address: None, client: reqwest::Client::new() }
+        Process { child, log, out, address: None, client: super::client() }
     }
 
     /// Starts a server and waits until it is ready.
