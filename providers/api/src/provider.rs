@@ -108,7 +108,8 @@ pub trait CalendarProvider: Send + Sync + 'static {
     /// # Errors
     /// [`CursorExpired`](ProviderError::CursorExpired) where `since` is too old or was never
     /// given out; [`Unsupported`](ProviderError::Unsupported) where
-    /// [`Capabilities::changes`](crate::Capabilities::changes) is false.
+    /// [`Capabilities::changes`](crate::Capabilities::changes) is false, or for a calendar of which
+    /// it can only be told when it is busy: `free_busy` is asked then.
     async fn changes(
         &self,
         _connection: &Connection,

@@ -48,7 +48,13 @@ impl Google {
         let (mut events, mut page_token) = (Vec::new(), None::<String>);
         for _ in 0..MOST_PAGES {
             let page = self.page(connection, &begin, page_token.as_deref()).await;
-            let page = page.map_err(|failure| expired(failure, since.is_some()))?;
+            let page = match page {
+                Ok(page) => page,
+                Err(failure) if is_expired(&failure, since.is_some()) => {
+                    return Err(ProviderError::cursor_expired());
+                }
+                Err(failure) => return Err(self.unreadable(connection, failure).await),
+            };
             let zone = zone(&page.time_zone)?;
             for event in &page.items {
                 events.push(change(event, zone)?);
@@ -85,10 +91,9 @@ impl Google {
 }
 
 /// A token that Google can't read is answered by 400 and is as good as one that is too old.
-fn expired(failure: Failure, has_token: bool) -> ProviderError {
-    let unreadable = has_token
-        && (failure.has_status(StatusCode::BAD_REQUEST) || failure.has_status(StatusCode::GONE));
-    if unreadable { ProviderError::cursor_expired() } else { failure.into() }
+fn is_expired(failure: &Failure, has_token: bool) -> bool {
+    has_token
+        && (failure.has_status(StatusCode::BAD_REQUEST) || failure.has_status(StatusCode::GONE))
 }
 
 fn change(event: &Event, zone: chrono_tz::Tz) -> Result<Change, ProviderError> {

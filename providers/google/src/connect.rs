@@ -1,11 +1,14 @@
 //! Whose account it is, and its calendars.
 
-use calendar_provider::{CalendarInfo, ConnectRequest, ConnectedAccount, ProviderError};
+use calendar_provider::{
+    CalendarInfo, ConnectRequest, ConnectedAccount, Connection, ProviderError,
+};
 use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::Google;
 use crate::call::MOST_PAGES;
+use crate::failure::Failure;
 
 /// What the calendar list tells at most on one page.
 const PAGE: &str = "250";
@@ -86,6 +89,26 @@ impl Google {
                 info
             })
             .collect())
+    }
+
+    /// What it means that events of the connection's calendar can't be read. With the scope that is
+    /// asked for nobody reads those of a calendar that others own, and the authorization is as good
+    /// as ever: when that calendar is busy can still be asked for.
+    pub(crate) async fn unreadable(
+        &self,
+        connection: &Connection,
+        failure: Failure,
+    ) -> ProviderError {
+        if !failure.is_forbidden() {
+            return failure.into();
+        }
+        let entries = self.entries(&connection.credentials).await.unwrap_or_default();
+        match entries.iter().find(|entry| entry.id == connection.calendar_ref) {
+            Some(entry) if !entry.is_writable() => {
+                ProviderError::unsupported("reading the events of a calendar that others own")
+            }
+            _ => failure.into(),
+        }
     }
 
     async fn entries(&self, token: &SecretString) -> Result<Vec<Entry>, ProviderError> {

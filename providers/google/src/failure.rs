@@ -149,6 +149,13 @@ impl Failure {
         matches!(self, Self::Refused(refusal) if refusal.is_gone())
     }
 
+    /// Whether it is the agent's or the token's access that does not reach that far.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        let access = |reason| matches!(reason, Reason::Scope | Reason::Access | Reason::Unknown);
+        let forbidden = |it: &Refusal| it.status == StatusCode::FORBIDDEN && access(it.reason);
+        matches!(self, Self::Refused(refusal) if forbidden(refusal))
+    }
+
     pub(crate) fn has_status(&self, status: StatusCode) -> bool {
         matches!(self, Self::Refused(refusal) if refusal.status == status)
     }

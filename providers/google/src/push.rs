@@ -60,7 +60,10 @@ impl Google {
         let calendar = &connection.calendar_ref;
         let url = self.address(&["calendars", calendar, "events", "watch"], &[])?;
         let channel: Channel =
-            self.send(Method::POST, &connection.credentials, &url, &wanted).await?;
+            match self.send(Method::POST, &connection.credentials, &url, &wanted).await {
+                Ok(channel) => channel,
+                Err(failure) => return Err(self.unreadable(connection, failure).await),
+            };
         let told = channel.expiration.and_then(|it| match it {
             Millis::Text(text) => text.parse().ok(),
             Millis::Number(millis) => Some(millis),

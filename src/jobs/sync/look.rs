@@ -52,7 +52,14 @@ impl Look<'_> {
     pub(super) async fn see(&self) -> Result<Seen, ProviderError> {
         let now = self.app.now();
         let seen = if self.provider.about().capabilities.changes {
-            self.follow(now).await?
+            match self.follow(now).await {
+                // Of some calendars, e.g. those that others share, it is told only when they are busy.
+                Err(ProviderError::Unsupported { .. }) => {
+                    self.pace.one().await;
+                    self.read(now).await?
+                }
+                seen => seen?,
+            }
         } else {
             self.read(now).await?
         };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use calendar_provider::{CalendarProvider, ErrorClass};
+use calendar_provider::{CalendarProvider, ErrorClass, WatchRequest};
 use calendar_provider_google::Google;
 use chrono::TimeDelta;
 use fake_google::Fault;
@@ -87,6 +87,19 @@ async fn one_broken_calendar_of_two_is_no_free_time() {
     assert!(google.free_busy(&connection, day()).await.unwrap().is_empty());
     fake.break_free_busy("team@group");
     expect_error(google.free_busy(&connection, day()).await, ErrorClass::Transient);
+}
+
+#[tokio::test]
+async fn of_a_calendar_that_others_own_it_is_known_when_it_is_busy() {
+    let World { fake, google, mut connection } = World::new().await;
+    fake.add_calendar(ADA, "team@group", "Team", "reader");
+    fake.add_meeting("team@group", "Planning", hours(9, 10).start(), hours(9, 10).end());
+    connection.calendar_ref = "team@group".into();
+    let address = "https://desk.example/pushes".parse().expect("a URL");
+    let watch = WatchRequest::new("channel", address, "s".into(), hours(20, 21).end());
+    expect_error(google.changes(&connection, None, day()).await, ErrorClass::Unsupported);
+    expect_error(google.watch(&connection, &watch, None).await, ErrorClass::Unsupported);
+    assert_eq!(google.free_busy(&connection, day()).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

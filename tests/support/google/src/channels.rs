@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::answer::{Answer, ApiError};
+use crate::events::readable;
 use crate::gate::Call;
 use crate::server::Shared;
 use crate::state::State;
@@ -64,8 +65,7 @@ struct Stop {
 pub(crate) fn watch(shared: &Shared, call: &Call, calendar_id: &str) -> Answer {
     let (_, asked) = call.body::<Watch>()?;
     let mut state = shared.lock();
-    let entry = state.entry(&call.account, calendar_id).ok_or_else(ApiError::not_found)?;
-    let calendar = entry.calendar.clone();
+    let calendar = readable(&state, call, calendar_id)?;
     if !matches!(asked.kind.as_str(), "web_hook" | "webhook") {
         return Err(ApiError::invalid("Unknown channel type"));
     }

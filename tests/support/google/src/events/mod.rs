@@ -21,7 +21,7 @@ const READ_SCOPES: &[&str] =
     &["calendar", "calendar.readonly", "calendar.events", "calendar.events.readonly"];
 
 /// The ID of the calendar that the call may read.
-fn readable(state: &State, call: &Call, id: &str) -> Result<String, ApiError> {
+pub(crate) fn readable(state: &State, call: &Call, id: &str) -> Result<String, ApiError> {
     let entry = state.entry(&call.account, id).ok_or_else(ApiError::not_found)?;
     // With a scope for owned calendars alone the others are not there.
     if call.owned_only(READ_SCOPES) && entry.role != "owner" {
