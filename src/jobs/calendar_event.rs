@@ -31,7 +31,7 @@ pub(super) async fn deliver(app: &App, row: &Model) -> Result<Outcome> {
     let writes = provider.about().capabilities.writes;
     let target = match (writes, own_calendar(app)) {
         (false, Some(own)) => Target::kept_here(app, own, record.agent_id).await,
-        _ => Ok(Target::Elsewhere(record)),
+        _ => Ok(Target::Elsewhere(Box::new(record))),
     };
     let done = match target {
         Ok(target) => carry_out(app, &target, &subject).await?,
@@ -54,7 +54,7 @@ fn own_calendar(app: &App) -> Option<&Arc<dyn CalendarProvider>> {
 /// Where entries are written.
 enum Target<'a> {
     /// To the calendar that the agent connected.
-    Elsewhere(store::calendar::Model),
+    Elsewhere(Box<store::calendar::Model>),
     /// To the one that is kept here.
     Here { provider: &'a Arc<dyn CalendarProvider>, connection: Connection, place: String },
 }

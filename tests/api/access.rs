@@ -65,6 +65,8 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("bookMeeting", "mutation($agent: ID!, $start: DateTime!, $email: EmailAddress!) { bookMeeting(input: { startsAt: $start, timeZone: \"UTC\", route: { agentId: $agent }, person: { email: $email } }) { ... on MeetingBooked { booking { id } } ... on SlotUnavailable { message } } }"),
     ("rescheduleBooking", "mutation($booking: ID!, $start: DateTime!) { rescheduleBooking(input: { booking: { id: $booking }, startsAt: $start }) { ... on MeetingBooked { booking { id } } ... on SlotUnavailable { message } } }"),
     ("cancelBooking", "mutation($booking: ID!) { cancelBooking(input: { booking: { id: $booking } }) { id } }"),
+    ("acceptCalendarEventDrift", "mutation($booking: ID!) { acceptCalendarEventDrift(bookingId: $booking) { id } }"),
+    ("undoCalendarEventDrift", "mutation($booking: ID!) { undoCalendarEventDrift(bookingId: $booking) { id } }"),
     ("retryDelivery", "mutation($delivery: ID!) { retryDelivery(deliveryId: $delivery) { id } }"),
     ("bookingChanged", "subscription($agent: ID!) { bookingChanged(agentId: $agent) { id } }"),
     ("agentChanged", "subscription($agent: ID!) { agentChanged(agentId: $agent) { id } }"),
@@ -204,6 +206,12 @@ impl World {
         match field {
             "booking" | "managedBooking" | "cancelBooking" => {
                 self.booking(test, agent, &mut variables).await;
+            }
+            "acceptCalendarEventDrift" | "undoCalendarEventDrift" => {
+                self.booking(test, agent, &mut variables).await;
+                let drift = r#"{"range":null,"noticed_at":"2027-01-04T08:00:00Z"}"#;
+                let sql = format!("UPDATE bookings SET drift = '{drift}'");
+                test.app.db.execute_unprepared(&sql).await.unwrap();
             }
             "rescheduleBooking" => {
                 self.booking(test, agent, &mut variables).await;

@@ -97,7 +97,8 @@ impl Look<'_> {
         window: TimeRange,
     ) -> Result<Changes, ProviderError> {
         let calendar_ref = &self.sync.calendar_ref;
-        calendars::ask_for(self.app, self.record, self.deadline(), |provider, mut connection| {
+        let deadline = self.deadline(since.is_none());
+        calendars::ask_for(self.app, self.record, deadline, |provider, mut connection| {
             connection.calendar_ref.clone_from(calendar_ref);
             connection.also_busy.clear();
             let since = since.clone();
@@ -109,7 +110,7 @@ impl Look<'_> {
     async fn read(&self, now: DateTime<Utc>) -> Result<Seen, ProviderError> {
         let window = window::to_read(now, self.horizon).map_err(fault)?;
         let calendar_ref = &self.sync.calendar_ref;
-        let deadline = self.deadline();
+        let deadline = self.deadline(false);
         let busy =
             calendars::ask_for(self.app, self.record, deadline, |provider, mut connection| {
                 connection.calendar_ref.clone_from(calendar_ref);
@@ -128,10 +129,13 @@ impl Look<'_> {
         })
     }
 
-    /// A calendar of many pages takes many requests: what the lease allows, and a rest to write down
-    /// what was seen.
-    fn deadline(&self) -> Duration {
-        Duration::from_secs(self.app.config.sync.lease_seconds.into()) / 2
+    /// From its beginning, a calendar of many events takes many requests: what half the lease allows,
+    /// with a rest to write down what was seen. What changed takes few, so that a provider that does not
+    /// answer is given up soon.
+    fn deadline(&self, is_whole: bool) -> Duration {
+        let whole = Duration::from_secs(self.app.config.sync.lease_seconds.into()) / 2;
+        let request = self.app.config.limits.provider_timeout_seconds.into();
+        if is_whole { whole } else { Duration::from_secs(request).saturating_mul(2).min(whole) }
     }
 }
 

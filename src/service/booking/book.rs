@@ -25,6 +25,8 @@ use crate::store::{
 const KEY_KEPT: TimeDelta = TimeDelta::hours(48);
 /// Longest idempotency key, in characters.
 const KEY_CHARS: usize = 200;
+/// Most calendars that are asked at once for one booking.
+const MOST_ASKED: usize = 16;
 /// The queue of all agents.
 const QUEUE: &str = "all";
 
@@ -214,25 +216,44 @@ fn in_order(free: Vec<Free>) -> Vec<Free> {
     line.into_iter().filter_map(|place| free[place.key.1].take()).collect()
 }
 
-/// Leaves out those whose calendar, asked now, says otherwise or does not answer. A calendar in our
-/// own database is looked at in the transaction. Of the others, the first that is free is enough.
+/// Leaves out those whose calendar, asked now, says otherwise or does not answer. A calendar in our own
+/// database is looked at in the transaction. Of the others, the first that is free is enough: it is
+/// asked alone, which is one round trip; if it is not free, the next ones are asked at once, twice as
+/// many each time, so that calendars that don't answer are not waited for one after the other.
 async fn fresh(app: &App, ordered: Vec<Free>) -> Result<Vec<Free>> {
-    let mut free = Vec::with_capacity(ordered.len());
-    let mut has_asked = false;
-    for candidate in ordered {
+    let mut is_out = vec![false; ordered.len()];
+    let mut elsewhere = Vec::new();
+    for (place, candidate) in ordered.iter().enumerate() {
         let provider = calendar::provider(app, &candidate.agent.provider)?;
-        if calendar::is_local(provider.as_ref()) {
-            free.push(candidate);
-        } else if !has_asked {
-            let (slot, buffer) = (candidate.slot, candidate.schedule.rules.buffer);
-            let asked = calendar::Asked { agent: candidate.agent.id, slot, buffer, moved: None };
-            if calendar::says_free(app, asked).await? {
-                has_asked = true;
-                free.push(candidate);
-            }
+        if !calendar::is_local(provider.as_ref()) {
+            is_out[place] = true;
+            elsewhere.push(place);
         }
     }
-    Ok(free)
+    let mut left = elsewhere.as_slice();
+    let mut at_once = 1;
+    while !left.is_empty() {
+        let (asked, rest) = left.split_at(at_once.min(left.len()));
+        let answers = asked.iter().map(|place| says_free(app, &ordered[*place]));
+        let answers = futures_util::future::try_join_all(answers).await?;
+        if let Some(first) = answers.iter().position(|is_free| *is_free) {
+            is_out[asked[first]] = false;
+            break;
+        }
+        (left, at_once) = (rest, (at_once * 2).min(MOST_ASKED));
+    }
+    Ok(ordered
+        .into_iter()
+        .zip(is_out)
+        .filter(|(_, is_out)| !is_out)
+        .map(|(free, _)| free)
+        .collect())
+}
+
+async fn says_free(app: &App, candidate: &Free) -> Result<bool> {
+    let (slot, buffer) = (candidate.slot, candidate.schedule.rules.buffer);
+    let asked = calendar::Asked { agent: candidate.agent.id, slot, buffer, moved: None };
+    calendar::says_free(app, asked).await
 }
 
 enum Outcome {

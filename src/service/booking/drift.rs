@@ -102,7 +102,7 @@ async fn move_to(app: &App, found: &Model, to: TimeRange) -> Result<Model> {
 async fn make_room(transaction: &DatabaseTransaction, moved: &Model, to: TimeRange) -> Result<()> {
     use sea_orm::sea_query::Expr;
     Entity::update_many()
-        .col_expr(Column::GuardEndsAt, Expr::col(Column::EndsAt).into())
+        .col_expr(Column::GuardEndsAt, Expr::col(Column::EndsAt))
         .filter(Column::AgentId.eq(moved.agent_id))
         .filter(Column::Status.eq(CONFIRMED))
         .filter(Column::EndsAt.lte(to.start()))

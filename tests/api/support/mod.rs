@@ -96,6 +96,8 @@ pub(crate) struct Test {
     pub(crate) address: SocketAddr,
     /// Statements that reached the database.
     pub(crate) statements: Arc<AtomicU64>,
+    /// Nanoseconds that those took.
+    nanoseconds: Arc<AtomicU64>,
     client: reqwest::Client,
     shutdown: Shutdown,
     _files: database::Files,
@@ -113,9 +115,12 @@ impl Test {
         edit(&mut setup);
         let (mut db, files) = database::open(database).await;
         let statements = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&statements);
-        db.set_metric_callback(move |_| {
+        let nanoseconds = Arc::new(AtomicU64::new(0));
+        let (counter, timer) = (Arc::clone(&statements), Arc::clone(&nanoseconds));
+        db.set_metric_callback(move |info| {
             counter.fetch_add(1, Ordering::SeqCst);
+            let elapsed = u64::try_from(info.elapsed.as_nanos()).unwrap_or(u64::MAX);
+            timer.fetch_add(elapsed, Ordering::SeqCst);
         });
         let clock = Arc::new(TestClock::new());
         let (mailer, mails) = Mailer::memory();
@@ -137,7 +142,18 @@ impl Test {
         let address = listen(&app, setup.http, shutdown.clone()).await;
         let admin = access::create_api_key(&app, "tests", Profile::Admin).await.unwrap().key;
         let client = client();
-        Self { app, clock, mails, admin, address, statements, client, shutdown, _files: files }
+        Self {
+            app,
+            clock,
+            mails,
+            admin,
+            address,
+            statements,
+            nanoseconds,
+            client,
+            shutdown,
+            _files: files,
+        }
     }
 
     /// Delivers all that is due, and says how many deliveries that were.
@@ -148,6 +164,11 @@ impl Test {
     /// Reads all calendars elsewhere that are due, and says how many looks that were.
     pub(crate) async fn sync(&self) -> usize {
         jobs::sync_due(&self.app).await.unwrap()
+    }
+
+    /// How long statements took so far.
+    pub(crate) fn spent(&self) -> std::time::Duration {
+        std::time::Duration::from_nanos(self.nanoseconds.load(Ordering::SeqCst))
     }
 
     /// An API key with this profile.
