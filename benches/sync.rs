@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use calendar_http::HttpClient;
 use calendar_provider::{
     About, BusyInterval, CalendarProvider, Change, Changes, ConnectMethod, ConnectRequest,
     ConnectedAccount, Connection, Cursor, EventSnapshot, ProviderError, Push, Pushed, TimeRange,
@@ -222,6 +223,7 @@ fn app(db: DatabaseConnection, slow: Arc<Slow>, tells: bool) -> Arc<App> {
         ids: Arc::new(RandomIds),
         secrets: Secrets::new(&[7; 32]),
         providers: vec![slow],
+        http: HttpClient::new(calendar_http::Settings::default()).unwrap(),
         mailer,
         config,
     }))
