@@ -18,7 +18,6 @@ use chrono_tz::Tz;
 use fake_microsoft::{Fault as Broken, Occurrence, OutlookEvent};
 use rrule::RRuleSet;
 use url::Url;
-use windows_timezones::WindowsTimezone;
 
 use crate::{
     outlook::{ADA, BOB, Kind, Outlook, client, request},
@@ -219,7 +218,7 @@ fn show_as(busy: bool) -> String {
 
 /// As Outlook names the zone of what is made there.
 fn windows_name(zone: Tz) -> String {
-    WindowsTimezone::try_from(zone).map_or_else(|_| zone.name().into(), |it| it.name().into())
+    localzone::iana_to_win_zone(zone.name()).map_or(zone.name(), |(name, _)| name).to_owned()
 }
 
 fn instant(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
