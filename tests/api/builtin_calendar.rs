@@ -1,5 +1,6 @@
 //! The calendar that Frontdesk keeps itself: as a provider, for its agent, and for calendar programs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -77,6 +78,11 @@ impl Subject for InDatabase {
         Hook::Done
     }
 
+    async fn remove_outside(&self, uid: &str) -> Hook {
+        self.store.delete(&self.owner.to_string(), uid).await.unwrap();
+        Hook::Done
+    }
+
     async fn inflict(&self, fault: Fault) -> Hook {
         if fault != Fault::Down {
             return Hook::Unavailable;
@@ -102,17 +108,26 @@ fn connection(owner: &str) -> Connection {
 
 async fn conforms(database: Database) {
     let report = assert_conforms(&OverDatabase(database)).await;
-    let skipped: Vec<_> = report.skipped.iter().map(|skip| skip.check).collect();
-    // Its entries are never transparent, and there is no consent to revoke and no quota.
+    let reasons: BTreeSet<_> = report.skipped.iter().map(|skip| skip.reason).collect();
+    // Its entries are single, timed and never transparent; there is no consent to revoke, no quota and
+    // no answer to garble.
     let expected = [
-        "a_transparent_event_is_free",
-        "a_provider_that_does_not_write_says_so",
-        "a_revoked_authorization_is_unauthorized",
-        "a_rate_limit_is_an_error_and_passes",
-        "a_transparent_event_is_not_told_as_busy",
-        "a_provider_that_follows_no_changes_says_so",
+        "inflict does not know this fault",
+        "no add_outside_days",
+        "no add_outside_event",
+        "no add_outside_series",
+        "no second_calendar",
+        "the provider does not push",
+        "the provider follows changes",
+        "the provider lists no calendars",
+        "the provider offers no conference",
+        "the provider writes",
     ];
-    assert_eq!(skipped, expected, "{report}");
+    assert_eq!(reasons, expected.into(), "{report}");
+    let unmade = report.skipped.iter().filter(|skip| skip.reason == "no add_outside_event");
+    let unmade: Vec<_> = unmade.map(|skip| skip.check).collect();
+    let transparent = ["a_transparent_event_is_free", "a_transparent_event_is_not_told_as_busy"];
+    assert_eq!(unmade, transparent, "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
