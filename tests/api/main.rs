@@ -29,3 +29,4 @@ mod schema;
 mod smtp;
 mod subscriptions;
 mod syncing;
+mod vendors;
