@@ -1,12 +1,13 @@
 //! What visitors can book: the engine over what is known of each agent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use calendar_provider::TimeRange;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
+use super::calendar::Answer;
 use super::schedule::{self, AgentSchedule};
 use super::{Error, Result, calendar};
 use crate::app::App;
@@ -53,14 +54,18 @@ pub(crate) struct Bookable {
 /// `BAD_USER_INPUT` for days in the wrong order or too many; `NOT_FOUND` for an unknown agent.
 pub async fn slots(app: &App, route: Route, days: Days) -> Result<Vec<TimeRange>> {
     match window(days)? {
-        Some(window) => slots_within(app, route, window).await,
+        Some(window) => slots_within(app, route, window, &Refusals::new()).await,
         // A date that the zone skipped: it has no instant.
         None => Ok(Vec::new()),
     }
 }
 
+/// What calendars said a moment ago that did not stand here before, by agent.
+pub(crate) type Refusals = HashMap<Uuid, Answer>;
+
 /// The slots nearest to `start` that are still free, in order of start; at most five. The one that
-/// was asked for, up to `end` where that was said, is not among them: it was refused just now.
+/// was asked for, up to `end` where that was said, is not among them: it was refused just now. Nor is
+/// what its calendars' answers, the `refusals`, rule out.
 ///
 /// # Errors
 /// `NOT_FOUND` for an unknown agent.
@@ -69,6 +74,7 @@ pub async fn alternatives(
     route: Route,
     start: DateTime<Utc>,
     end: Option<DateTime<Utc>>,
+    refusals: &Refusals,
 ) -> Result<Vec<TimeRange>> {
     // An instant near the calendar's ends has nothing around it.
     let (Some(from), Some(to)) = (
@@ -78,23 +84,35 @@ pub async fn alternatives(
         return Ok(Vec::new());
     };
     let window = TimeRange::new(from, to).map_err(Error::internal)?;
-    let mut free = slots_within(app, route, window).await?;
+    let mut free = slots_within(app, route, window, refusals).await?;
     free.retain(|slot| slot.start() != start || end.is_some_and(|end| end != slot.end()));
     free.dedup_by_key(|slot| slot.start());
     Ok(scheduling::nearest(free, start, ALTERNATIVES))
 }
 
-async fn slots_within(app: &App, route: Route, window: TimeRange) -> Result<Vec<TimeRange>> {
+async fn slots_within(
+    app: &App,
+    route: Route,
+    window: TimeRange,
+    refusals: &Refusals,
+) -> Result<Vec<TimeRange>> {
     let now = app.now();
     let bookable = bookable(app, route).await?;
+    let slots = |only: &Bookable| {
+        let (rules, busy) = (&only.schedule.rules, &only.schedule.busy);
+        match refusals.get(&only.agent.id) {
+            None | Some(Answer::Free) => scheduling::slots(rules, busy, window, now),
+            Some(Answer::Busy(seen)) => {
+                let busy = seen.iter().fold(busy.clone(), |busy, range| busy.with(*range));
+                scheduling::slots(rules, &busy, window, now)
+            }
+            Some(Answer::Unread) => Vec::new(),
+        }
+    };
     if let [only] = bookable.as_slice() {
-        let schedule = &only.schedule;
-        return Ok(scheduling::slots(&schedule.rules, &schedule.busy, window, now));
+        return Ok(slots(only));
     }
-    let mut all = BTreeSet::new();
-    for Bookable { schedule, .. } in &bookable {
-        all.extend(scheduling::slots(&schedule.rules, &schedule.busy, window, now));
-    }
+    let all: BTreeSet<TimeRange> = bookable.iter().flat_map(slots).collect();
     Ok(all.into_iter().collect())
 }
 

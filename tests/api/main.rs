@@ -25,6 +25,7 @@ mod paging;
 mod privacy;
 mod pushes;
 mod races;
+mod refusals;
 mod schema;
 mod smtp;
 mod subscriptions;

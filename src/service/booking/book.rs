@@ -12,10 +12,11 @@ use super::{Booked, TAKEN, consequences};
 use crate::app::App;
 use crate::scheduling::{self, InLine};
 use crate::service::access::Caller;
+use crate::service::calendar::{self, Answer};
 use crate::service::changes::Change;
 use crate::service::schedule::{self, AgentSchedule};
-use crate::service::slots::{self, Bookable, Route};
-use crate::service::{Error, Result, calendar, text, visitor};
+use crate::service::slots::{self, Bookable, Refusals, Route};
+use crate::service::{Error, Result, text, visitor};
 use crate::store::booking::{CONFIRMED, Company, Model, Person};
 use crate::store::{
     self, JsonOf, agent, booking, idempotency, is_guard_violation, outbox::PENDING,
@@ -85,7 +86,7 @@ pub async fn book(app: &App, caller: &Caller, request: BookMeeting) -> Result<Bo
     {
         return Ok(before);
     }
-    let free = gather(app, &request).await?;
+    let (free, refusals) = gather(app, &request).await?;
     match commit(app, caller, &request, free).await? {
         Outcome::Made(booking) => {
             app.wake.notify_one();
@@ -105,7 +106,8 @@ pub async fn book(app: &App, caller: &Caller, request: BookMeeting) -> Result<Bo
                 return Ok(before);
             }
             let (route, start) = (request.route, request.starts_at);
-            let alternatives = slots::alternatives(app, route, start, request.ends_at).await?;
+            let end = request.ends_at;
+            let alternatives = slots::alternatives(app, route, start, end, &refusals).await?;
             Ok(Booked::Unavailable { message: TAKEN.to_owned(), alternatives })
         }
     }
@@ -187,7 +189,7 @@ struct Free {
 }
 
 /// Who could take the meeting, as far as can be told before the transaction, in order of turn.
-async fn gather(app: &App, request: &Checked) -> Result<Vec<Free>> {
+async fn gather(app: &App, request: &Checked) -> Result<(Vec<Free>, Refusals)> {
     let now = app.now();
     let mut free = Vec::new();
     for Bookable { agent, schedule } in slots::bookable(app, request.route).await? {
@@ -220,7 +222,8 @@ fn in_order(free: Vec<Free>) -> Vec<Free> {
 /// database is looked at in the transaction. Of the others, the first that is free is enough: it is
 /// asked alone, which is one round trip; if it is not free, the next ones are asked at once, twice as
 /// many each time, so that calendars that don't answer are not waited for one after the other.
-async fn fresh(app: &App, ordered: Vec<Free>) -> Result<Vec<Free>> {
+async fn fresh(app: &App, ordered: Vec<Free>) -> Result<(Vec<Free>, Refusals)> {
+    let mut refusals = Refusals::new();
     let mut is_out = vec![false; ordered.len()];
     let mut elsewhere = Vec::new();
     for (place, candidate) in ordered.iter().enumerate() {
@@ -234,26 +237,25 @@ async fn fresh(app: &App, ordered: Vec<Free>) -> Result<Vec<Free>> {
     let mut at_once = 1;
     while !left.is_empty() {
         let (asked, rest) = left.split_at(at_once.min(left.len()));
-        let answers = asked.iter().map(|place| says_free(app, &ordered[*place]));
+        let answers = asked.iter().map(|place| look(app, &ordered[*place]));
         let answers = futures_util::future::try_join_all(answers).await?;
-        if let Some(first) = answers.iter().position(|is_free| *is_free) {
+        let free = answers.iter().position(|answer| *answer == Answer::Free);
+        let agents = asked.iter().map(|place| ordered[*place].agent.id);
+        refusals.extend(agents.zip(answers));
+        if let Some(first) = free {
             is_out[asked[first]] = false;
             break;
         }
         (left, at_once) = (rest, (at_once * 2).min(MOST_ASKED));
     }
-    Ok(ordered
-        .into_iter()
-        .zip(is_out)
-        .filter(|(_, is_out)| !is_out)
-        .map(|(free, _)| free)
-        .collect())
+    let left = ordered.into_iter().zip(is_out).filter(|(_, is_out)| !is_out);
+    Ok((left.map(|(free, _)| free).collect(), refusals))
 }
 
-async fn says_free(app: &App, candidate: &Free) -> Result<bool> {
+async fn look(app: &App, candidate: &Free) -> Result<Answer> {
     let (slot, buffer) = (candidate.slot, candidate.schedule.rules.buffer);
     let asked = calendar::Asked { agent: candidate.agent.id, slot, buffer, moved: None };
-    calendar::says_free(app, asked).await
+    calendar::look(app, asked).await
 }
 
 enum Outcome {

@@ -8,10 +8,11 @@ use super::{Booked, Reference, TAKEN, by_reference, consequences, range};
 use crate::app::App;
 use crate::scheduling;
 use crate::service::access::Caller;
+use crate::service::calendar::{self, Answer};
 use crate::service::changes;
 use crate::service::schedule;
-use crate::service::slots::{self, Route};
-use crate::service::{Error, Result, calendar, text};
+use crate::service::slots::{self, Refusals, Route};
+use crate::service::{Error, Result, text};
 use crate::store::booking::{CANCELLED, CONFIRMED, Model};
 use crate::store::outbox::{BookingNews, Change, PENDING};
 use crate::store::{self, agent, booking, is_guard_violation};
@@ -50,7 +51,8 @@ pub async fn reschedule(app: &App, caller: &Caller, request: Reschedule) -> Resu
     if found.starts_at == request.starts_at {
         return Ok(Booked::Made { booking: Box::new(found), manage_token });
     }
-    match move_to(app, caller, &found, request.starts_at, reason).await? {
+    let mut refusals = Refusals::new();
+    match move_to(app, caller, &found, request.starts_at, reason, &mut refusals).await? {
         Some(booking) => {
             tell(app, &booking);
             Ok(Booked::Made { booking: Box::new(booking), manage_token })
@@ -58,7 +60,7 @@ pub async fn reschedule(app: &App, caller: &Caller, request: Reschedule) -> Resu
         None => {
             let route = Route::Agent(found.agent_id);
             let start = request.starts_at;
-            let alternatives = slots::alternatives(app, route, start, None).await?;
+            let alternatives = slots::alternatives(app, route, start, None, &refusals).await?;
             Ok(Booked::Unavailable { message: TAKEN.to_owned(), alternatives })
         }
     }
@@ -71,8 +73,11 @@ async fn move_to(
     found: &Model,
     starts_at: DateTime<Utc>,
     reason: Option<String>,
+    refusals: &mut Refusals,
 ) -> Result<Option<Model>> {
-    if !fresh(app, found, starts_at).await? {
+    let answer = fresh(app, found, starts_at).await?;
+    if answer != Answer::Free {
+        refusals.insert(found.agent_id, answer);
         return Ok(None);
     }
     let transaction = store::begin(&app.db).await?;
@@ -110,19 +115,22 @@ async fn move_to(
 }
 
 /// Asks a calendar that we do not keep ourselves whether the new time is free.
-async fn fresh(app: &App, found: &Model, starts_at: DateTime<Utc>) -> Result<bool> {
-    let Some(calendar) = calendar::of_agent(app, found.agent_id).await? else { return Ok(false) };
+async fn fresh(app: &App, found: &Model, starts_at: DateTime<Utc>) -> Result<Answer> {
+    let Some(calendar) = calendar::of_agent(app, found.agent_id).await? else {
+        return Ok(Answer::Unread);
+    };
     if calendar::is_local(calendar::provider(app, &calendar.provider)?.as_ref()) {
-        return Ok(true);
+        return Ok(Answer::Free);
     }
     let now = app.now();
     let schedule = schedule::read(&app.db, found.agent_id, Some(found.id), now).await?;
     let Ok(slot) = scheduling::check(&schedule.rules, &schedule.busy, starts_at, now) else {
-        return Ok(false);
+        // What is known here says so too.
+        return Ok(Answer::Busy(Vec::new()));
     };
     let buffer = schedule.rules.buffer;
     let asked = calendar::Asked { agent: found.agent_id, slot, buffer, moved: Some(found.id) };
-    calendar::says_free(app, asked).await
+    calendar::look(app, asked).await
 }
 
 /// Calls a booking off; its time is free at once. One that is called off already is left as it is.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{ask, of_agent};
 use crate::app::App;
 use crate::service::{Error, Result};
+use crate::store;
 use crate::store::booking::{CANCELLED, CONFIRMED, Column, Entity, Model};
 use crate::store::outbox::DELIVERED;
 
@@ -26,8 +27,22 @@ pub struct Asked {
     pub moved: Option<Uuid>,
 }
 
+/// What a calendar said of a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It is free, with the buffer around it.
+    Free,
+    /// It is not: these times are taken, by others than our bookings.
+    Busy(Vec<TimeRange>),
+    /// The calendar could not be read, which is not free either.
+    Unread,
+}
+
+/// How far around the slot the calendar is asked, so that other times can be told from the same answer.
+const AROUND: TimeDelta = TimeDelta::hours(6);
+
 /// Asks the agent's calendar, in one round trip, whether a slot with the buffer around it is free now.
-/// One that does not answer is not free.
+/// What was not known before has it read anew soon.
 ///
 /// Entries of our own bookings are left out, since those are known better here:
 ///
@@ -38,27 +53,35 @@ pub struct Asked {
 ///
 /// # Errors
 /// None but the database's.
-pub async fn says_free(app: &App, asked: Asked) -> Result<bool> {
-    let Some(calendar) = of_agent(app, asked.agent).await? else { return Ok(false) };
+pub async fn look(app: &App, asked: Asked) -> Result<Answer> {
+    let Some(calendar) = of_agent(app, asked.agent).await? else { return Ok(Answer::Unread) };
     let around = TimeRange::new(asked.slot.start() - asked.buffer, asked.slot.end() + asked.buffer);
     let around = around.map_err(Error::internal)?;
+    let wide = TimeRange::new(around.start() - AROUND, around.end() + AROUND);
+    let wide = wide.map_err(Error::internal)?;
     let answer = ask(app, &calendar, |provider, connection| async move {
-        provider.free_busy(&connection, around).await
+        provider.free_busy(&connection, wide).await
     });
     let busy = match answer.await {
         Ok(busy) => busy,
         Err(error) => {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(agent.id = %asked.agent, error, "a calendar could not be read");
-            return Ok(false);
+            return Ok(Answer::Unread);
         }
     };
-    let busy: Vec<_> = busy.into_iter().filter(|busy| busy.range.overlaps(around)).collect();
-    if busy.is_empty() {
-        return Ok(true);
+    if !busy.iter().any(|busy| busy.range.overlaps(around)) {
+        return Ok(Answer::Free);
     }
-    let bookings = bookings(app, asked, around, &busy).await?;
-    Ok(busy.iter().all(|interval| is_ours(interval, &bookings, asked, around)))
+    let bookings = bookings(app, asked, wide, &busy).await?;
+    let meets = |interval: &&BusyInterval| interval.range.overlaps(around);
+    if busy.iter().filter(meets).all(|interval| is_ours(interval, &bookings, asked, around)) {
+        return Ok(Answer::Free);
+    }
+    store::sync::ask_all(&app.db, asked.agent, app.now()).await?;
+    app.wake_sync.notify_one();
+    let theirs = busy.iter().filter(|interval| !is_ours(interval, &bookings, asked, wide));
+    Ok(Answer::Busy(theirs.map(|interval| interval.range).collect()))
 }
 
 /// The agent's bookings around the slot, and those whose UIDs were told.

@@ -31,7 +31,7 @@ pub use authorization::{
 pub use callback::{Callback, Problem, Told, finish};
 pub use connect::{connect, disconnect};
 pub use feed::{create_feed, read_feed, revoke_feed};
-pub use free::{Asked, says_free};
+pub use free::{Answer, Asked, look};
 pub use health::{Health, is_healthy, shown_status};
 pub(crate) use parting::tell as part;
 pub use select::{Counted, Selection, calendars, select};
