@@ -70,8 +70,9 @@ pub(crate) struct Account {
     pub(crate) homes: Vec<Url>,
     /// The main calendar.
     pub(crate) main: Url,
-    /// The zone in which floating times and whole days are read: the main calendar's own.
-    pub(crate) zone: Tz,
+    /// The zone in which floating times and whole days are read: the main calendar's own, else the
+    /// agent's, where either is known.
+    pub(crate) zone: Option<Tz>,
     /// The agent's own addresses, by which an invitation that was declined is known.
     pub(crate) addresses: Vec<String>,
 }
@@ -84,7 +85,7 @@ struct Kept {
     secret: String,
     homes: Vec<String>,
     main: String,
-    zone: Tz,
+    zone: Option<Tz>,
     addresses: Vec<String>,
 }
 
@@ -121,7 +122,7 @@ impl Account {
             login: Login::new(&kept.username, kept.secret.into()),
             homes,
             main: read_url(&kept.main)?,
-            zone: kept.zone,
+            zone: kept.zone.or(connection.floating_zone),
             addresses: kept.addresses,
         })
     }

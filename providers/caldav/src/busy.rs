@@ -8,7 +8,7 @@ use url::Url;
 use crate::account::Account;
 use crate::dav::{Dav, Depth};
 use crate::event_text::occurrences;
-use crate::query::{self, TimeRangeText, report_body};
+use crate::query::{self, Tally, TimeRangeText, report_body};
 
 /// What blocks the agent in all of the connection's calendars: one request for each, at once.
 pub(crate) async fn free_busy(
@@ -19,7 +19,8 @@ pub(crate) async fn free_busy(
 ) -> Result<Vec<BusyInterval>, ProviderError> {
     let refs = std::iter::once(&connection.calendar_ref).chain(&connection.also_busy);
     let calendars: Vec<_> = refs.map(|it| account.calendar(it)).collect::<Result<_, _>>()?;
-    let each = calendars.iter().map(|it| of_calendar(dav, account, it, window));
+    let tally = Tally::default();
+    let each = calendars.iter().map(|it| of_calendar(dav, account, it, window, &tally));
     Ok(try_join_all(each).await?.into_iter().flatten().collect())
 }
 
@@ -30,13 +31,13 @@ async fn of_calendar(
     account: &Account,
     calendar: &Url,
     window: TimeRange,
+    tally: &Tally,
 ) -> Result<Vec<BusyInterval>, ProviderError> {
-    match query::within(dav, calendar, window).await {
+    match query::within(dav, calendar, window, tally).await {
         Ok(objects) => {
             let mut busy = Vec::new();
-            for object in objects.values() {
-                let found = occurrences(&object.data, account, window)?;
-                busy.extend(found.into_iter().filter(|it| it.busy).map(|it| {
+            for read in occurrences(objects, account, window).await? {
+                busy.extend(read.found.into_iter().filter(|it| it.busy).map(|it| {
                     let mut interval = BusyInterval::new(it.range);
                     interval.uid = Some(it.uid).filter(|it| !it.is_empty());
                     interval.title = it.title;
@@ -52,6 +53,26 @@ async fn of_calendar(
             })
         }
         Err(error) => Err(error),
+    }
+}
+
+/// What it means that a calendar's events can't be read: where it still tells when it is busy, its
+/// owner shows no more of it, and the account is as good as ever.
+pub(crate) async fn unreadable(
+    dav: &Dav,
+    calendar: &Url,
+    window: TimeRange,
+    error: ProviderError,
+) -> ProviderError {
+    if error.class() != ErrorClass::Unauthorized {
+        return error;
+    }
+    match merged_only(dav, calendar, window).await {
+        Ok(_) => ProviderError::unsupported("reading the events of a calendar that shows none"),
+        Err(other) if matches!(other.class(), ErrorClass::Transient | ErrorClass::RateLimited) => {
+            other
+        }
+        Err(_) => error,
     }
 }
 

@@ -12,6 +12,9 @@ use crate::multistatus::Member;
 const PROPS: &str = "<D:resourcetype/><D:displayname/><D:current-user-privilege-set/>\
     <C:supported-calendar-component-set/><C:calendar-timezone/>";
 
+/// The longest name that is told, in characters.
+const LONGEST_NAME: usize = 200;
+
 /// A calendar that can hold events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
@@ -27,12 +30,17 @@ impl From<&Member> for Found {
         let last = url.path_segments().and_then(|it| it.rev().find(|it| !it.is_empty()));
         let name = member.props.name.clone().or_else(|| last.map(str::to_owned));
         Self {
-            name: name.unwrap_or_else(|| "Calendar".to_owned()),
+            name: name.map_or_else(|| "Calendar".to_owned(), shown),
             writable: member.props.is_writable(),
             zone: member.props.zone(),
             url,
         }
     }
+}
+
+/// A name on one line, cut where it is longer than any.
+fn shown(name: String) -> String {
+    name.chars().filter(|it| !it.is_control()).take(LONGEST_NAME).collect()
 }
 
 /// The calendars in one home, in the server's order.

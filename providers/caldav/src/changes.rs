@@ -9,10 +9,10 @@ use url::Url;
 use crate::account::Account;
 use crate::cursor::{Mark, Place};
 use crate::dav::{Dav, Depth, escape};
-use crate::event_text::{describe, occurrences};
-use crate::href;
+use crate::event_text::{Read, describe, occurrences};
 use crate::multistatus::{DAV, Multistatus, has_precondition};
-use crate::query::{self, Object, report_body};
+use crate::query::{self, Tally, report_body};
+use crate::{busy, href};
 
 /// A server that gives out pages without end is stopped here.
 const MAX_PAGES: usize = 1_000;
@@ -20,6 +20,9 @@ const MAX_PAGES: usize = 1_000;
 /// More changed events than this are not read one by one: most may lie outside the window, which
 /// beginning again reads alone. As after an import, or where a server touches all it has.
 const MAX_TOUCHED: usize = 2_000;
+
+/// More entries than this are not kept, with those that are gone.
+const MAX_LISTED: usize = 100_000;
 
 const STATE_PROPS: &str = "<D:sync-token/><CS:getctag/><D:supported-report-set/><D:resourcetype/>";
 
@@ -31,10 +34,15 @@ pub(crate) async fn changes(
     since: Option<&Cursor>,
     window: TimeRange,
 ) -> Result<Changes, ProviderError> {
-    let look = Look { dav, account, calendar, window };
-    match since {
+    let tally = Tally::default();
+    let look = Look { dav, account, calendar, window, tally };
+    let changes = match since {
         None => look.begin().await,
         Some(cursor) => look.go_on(Place::read(cursor, calendar)?).await,
+    };
+    match changes {
+        Ok(changes) => Ok(changes),
+        Err(error) => Err(busy::unreadable(dav, calendar, window, error).await),
     }
 }
 
@@ -43,6 +51,7 @@ struct Look<'a> {
     account: &'a Account,
     calendar: &'a Url,
     window: TimeRange,
+    tally: Tally,
 }
 
 impl Look<'_> {
@@ -50,13 +59,12 @@ impl Look<'_> {
     /// again rather than never.
     async fn begin(&self) -> Result<Changes, ProviderError> {
         let mut place = Place::new(self.calendar, self.mark().await?);
-        let objects = query::within(self.dav, self.calendar, self.window).await?;
+        let objects = query::within(self.dav, self.calendar, self.window, &self.tally).await?;
         let mut told = Vec::new();
-        for (url, object) in objects {
-            let found = occurrences(&object.data, self.account, self.window)?;
-            if !found.is_empty() {
-                place.note(&url, is_series(&found));
-                told.push(tell(&url, object, found));
+        for read in occurrences(objects, self.account, self.window).await? {
+            if !read.found.is_empty() {
+                place.note(&read.url, is_series(&read.found));
+                told.push(tell(read));
             }
         }
         Ok(Changes::new(told, place.into_cursor()?))
@@ -88,40 +96,16 @@ impl Look<'_> {
         if MAX_TOUCHED < present.len() {
             return Err(ProviderError::cursor_expired());
         }
-        let mut objects = query::multiget(self.dav, self.calendar, &present).await?;
+        let objects = query::multiget(self.dav, self.calendar, &present, &self.tally).await?;
+        let objects = occurrences(objects, self.account, self.window).await?;
+        let mut objects: BTreeMap<_, _> =
+            objects.into_iter().map(|it| (it.url.clone(), it)).collect();
         let mut told = Vec::new();
         for url in touched.into_keys() {
-            self.tell_change(&url, objects.remove(&url), &mut place, &mut told)?;
+            tell_change(&url, objects.remove(&url), &mut place, &mut told);
         }
         place.mark = Mark::Sync(next);
         Ok(Changes::new(told, place.into_cursor()?))
-    }
-
-    fn tell_change(
-        &self,
-        url: &Url,
-        object: Option<Object>,
-        place: &mut Place,
-        told: &mut Vec<Change>,
-    ) -> Result<(), ProviderError> {
-        let gone = Change::Gone { event_ref: url.to_string() };
-        let Some(object) = object else {
-            place.note(url, false);
-            told.push(gone);
-            return Ok(());
-        };
-        let found = occurrences(&object.data, self.account, self.window)?;
-        if found.is_empty() {
-            // It left the window, or is a task.
-            place.note(url, false);
-            told.push(gone);
-            return Ok(());
-        }
-        if place.note(url, is_series(&found)) {
-            told.push(gone);
-        }
-        told.push(tell(url, object, found));
-        Ok(())
     }
 
     /// The objects that changed since `token`, and whether each is still there; and the next token.
@@ -139,6 +123,9 @@ impl Look<'_> {
                     let present = !member.is_gone();
                     touched.insert(member.href, present);
                 }
+            }
+            if MAX_LISTED < touched.len() {
+                break;
             }
             let Some(next) = page.sync_token else {
                 return Err(ProviderError::transient("the answer lacks a sync token"));
@@ -173,17 +160,34 @@ impl Look<'_> {
     }
 }
 
+/// An object that is not there any more has no `read`.
+fn tell_change(url: &Url, read: Option<Read>, place: &mut Place, told: &mut Vec<Change>) {
+    let gone = Change::Gone { event_ref: href::reference(url) };
+    // One without occurrences left the window, or is a task.
+    let Some(read) = read.filter(|it| !it.found.is_empty()) else {
+        place.note(url, false);
+        told.push(gone);
+        return;
+    };
+    if place.note(url, is_series(&read.found)) {
+        told.push(gone);
+    }
+    told.push(tell(read));
+}
+
 fn is_series(found: &[Occurrence]) -> bool {
     found.len() != 1 || found[0].recurrence_id.is_some()
 }
 
-/// An object with these occurrences as a change.
-fn tell(url: &Url, object: Object, found: Vec<Occurrence>) -> Change {
+/// An object as a change.
+fn tell(read: Read) -> Change {
+    let Read { url, etag, found } = read;
+    let url = href::reference(&url);
     let series = is_series(&found);
     let mut names: HashMap<String, u32> = HashMap::new();
     let mut told = found.into_iter().map(|occurrence| {
         if !series {
-            return describe(url.to_string(), occurrence, object.etag.clone());
+            return describe(url.clone(), occurrence, etag.clone());
         }
         let name = occurrence.recurrence_id.clone().unwrap_or_default();
         let times = names.entry(name.clone()).or_default();
@@ -191,14 +195,14 @@ fn tell(url: &Url, object: Object, found: Vec<Occurrence>) -> Change {
         // Two events of one UID may both claim an occurrence; each is told.
         let nth = if *times == 1 { String::new() } else { format!("#{times}") };
         let event_ref = format!("{url}#{name}{nth}");
-        let mut snapshot = describe(event_ref, occurrence, object.etag.clone());
-        snapshot.series_ref = Some(url.to_string());
+        let mut snapshot = describe(event_ref, occurrence, etag.clone());
+        snapshot.series_ref = Some(url.clone());
         snapshot
     });
     match (series, told.next()) {
         (false, Some(single)) => Change::Present(single),
         (_, first) => Change::Series {
-            series_ref: url.to_string(),
+            series_ref: url.clone(),
             occurrences: first.into_iter().chain(told).collect(),
         },
     }

@@ -30,7 +30,7 @@ pub(crate) struct Discovered {
     pub(crate) account: Account,
     /// The main calendar's name.
     pub(crate) name: String,
-    /// Whether `account.zone` is the calendar's own.
+    /// The calendar's own zone.
     pub(crate) zone: Option<Tz>,
     /// What the account is called.
     pub(crate) label: String,
@@ -218,7 +218,7 @@ impl Search<'_> {
             login,
             homes: principal.homes,
             main: main.url.clone(),
-            zone: main.zone.unwrap_or(Tz::UTC),
+            zone: main.zone,
             addresses,
         };
         Discovered { account, name: main.name.clone(), zone: main.zone, label }

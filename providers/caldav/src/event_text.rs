@@ -1,49 +1,88 @@
 //! What must be known of an iCalendar text besides when it is busy.
 
-use calendar_ical::{Expansion, Occurrence, expand};
+use calendar_ical::{Expansion, MAX_TOTAL, Occurrence, expand};
 use calendar_provider::{EventSnapshot, ProviderError, TimeRange};
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use chrono_tz::Tz;
 use url::Url;
 
 use crate::account::Account;
-use crate::query::Object;
+use crate::href;
+use crate::query::{Object, Objects};
 
 /// How far from its DTSTART an event's first occurrence is looked for: a rule may leave the start
 /// itself out.
 const FIRST_WITHIN: TimeDelta = TimeDelta::days(400);
 
-/// Every occurrence of a text that overlaps `window`.
+/// Texts of more than this together, in bytes, are read where other calls need not wait for it.
+const SHORT: usize = 256 * 1024;
+
+/// Every occurrence that overlaps `window`, of each of the objects.
 ///
 /// # Errors
-/// Permanent where it can't be understood: an event of which it is not known when it is could be
-/// at any time.
-pub(crate) fn occurrences(
-    data: &str,
+/// Permanent where one can't be understood, since an event of which it is not known when it is
+/// could be at any time; and where there are more than [`MAX_TOTAL`].
+pub(crate) async fn occurrences(
+    objects: Objects,
     account: &Account,
     window: TimeRange,
-) -> Result<Vec<Occurrence>, ProviderError> {
-    let mut expansion = Expansion::new(window, account.zone);
-    expansion.me = &account.addresses;
-    expand(data, &expansion).map_err(|cause| {
-        ProviderError::permanent("it holds an event that can't be understood").with_source(cause)
-    })
+) -> Result<Vec<Read>, ProviderError> {
+    let length: usize = objects.values().map(|it| it.data.len()).sum();
+    let (zone, me) = (account.zone, account.addresses.clone());
+    if length <= SHORT {
+        return read_all(objects, window, zone, &me);
+    }
+    let work = tokio::task::spawn_blocking(move || read_all(objects, window, zone, &me));
+    work.await.map_err(|cause| {
+        ProviderError::transient("reading the calendar was broken off").with_source(cause)
+    })?
+}
+
+/// An object and its occurrences.
+pub(crate) struct Read {
+    pub(crate) url: Url,
+    pub(crate) etag: Option<String>,
+    pub(crate) found: Vec<Occurrence>,
+}
+
+fn read_all(
+    objects: Objects,
+    window: TimeRange,
+    zone: Option<Tz>,
+    me: &[String],
+) -> Result<Vec<Read>, ProviderError> {
+    let mut expansion = Expansion::new(window, zone);
+    expansion.me = me;
+    let (mut all, mut total) = (Vec::with_capacity(objects.len()), 0);
+    for (url, Object { etag, data }) in objects {
+        let found = expand(&data, &expansion).map_err(|cause| {
+            ProviderError::permanent("it holds an event that can't be understood")
+                .with_source(cause)
+        })?;
+        total += found.len();
+        if MAX_TOTAL < total {
+            return Err(ProviderError::permanent("it holds too many events"));
+        }
+        all.push(Read { url, etag, found });
+    }
+    Ok(all)
 }
 
 /// An event by itself: where it recurs, its first occurrence.
 ///
 /// # Errors
 /// Permanent where it can't be told when it is: that is no word on whether it is there.
-pub(crate) fn snapshot(
-    url: &Url,
-    object: &Object,
+pub(crate) async fn snapshot(
+    url: Url,
+    object: Object,
     account: &Account,
 ) -> Result<EventSnapshot, ProviderError> {
     let unclear = || ProviderError::permanent("it is not clear when the event is");
     let window = around_start(&object.data).ok_or_else(unclear)?;
-    let first = occurrences(&object.data, account, window)?.into_iter().next();
-    let first = first.ok_or_else(unclear)?;
-    Ok(describe(url.to_string(), first, object.etag.clone()))
+    let read = occurrences(Objects::from([(url, object)]), account, window).await?;
+    let read = read.into_iter().next().ok_or_else(unclear)?;
+    let first = read.found.into_iter().next().ok_or_else(unclear)?;
+    Ok(describe(href::reference(&read.url), first, read.etag))
 }
 
 /// An occurrence as the server is told of it.

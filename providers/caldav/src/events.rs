@@ -146,7 +146,7 @@ impl Events<'_> {
             None => self.find(&event.uid).await?,
         };
         match found {
-            Some((url, object)) => snapshot(&url, &object, self.account).map(Some),
+            Some((url, object)) => snapshot(url, object, self.account).await.map(Some),
             None => Ok(None),
         }
     }
@@ -210,7 +210,7 @@ impl Events<'_> {
     /// A server that stores another text than it was given tells no ETag with it (RFC 4791,
     /// section 5.3.4); then it is asked.
     async fn receipt(&self, url: &Url, answer: Answer) -> Result<EventReceipt, ProviderError> {
-        let mut receipt = EventReceipt::new(url.as_str());
+        let mut receipt = EventReceipt::new(href::reference(url));
         receipt.version = match answer.etag {
             Some(etag) => Some(etag),
             None => self.dav.propfind_one(url, "<D:getetag/>").await?.props.etag,

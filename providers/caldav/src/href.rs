@@ -2,11 +2,15 @@
 
 use calendar_provider::ProviderError;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use sha2::{Digest, Sha256};
 use url::Url;
 
 /// What stands in a path segment as it is (RFC 3986, section 2.3); all else is encoded.
 const SEGMENT: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
+
+/// The longest address that is a reference as it is, in bytes.
+const LONGEST_REFERENCE: usize = 1_000;
 
 /// What `href` names where `base` is what was asked for. It may be absolute or a path, and
 /// spelt with more or less percent-encoding than ours (RFC 4918, section 8.3).
@@ -71,6 +75,17 @@ pub(crate) fn as_collection(url: &Url) -> Url {
         url.set_path(&path);
     }
     url
+}
+
+/// How the server is told of the resource at `url`, and what it keeps: the address, or where it is
+/// longer than a database's index takes, its digest. An event with such a reference is found by its
+/// UID.
+pub(crate) fn reference(url: &Url) -> String {
+    if url.as_str().len() <= LONGEST_REFERENCE {
+        return url.to_string();
+    }
+    let digest = Sha256::digest(url.as_str());
+    digest.iter().fold("sha256-".to_owned(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Whether both name one resource, with or without the slash at the end.

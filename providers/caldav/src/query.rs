@@ -3,6 +3,7 @@
 use calendar_provider::{ErrorClass, ProviderError, TimeRange};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use url::Url;
 
 use crate::dav::{Dav, Depth, NAMESPACES, escape};
@@ -13,8 +14,8 @@ use crate::multistatus::Multistatus;
 const OBJECT_PROPS: &str = "<D:prop><D:getetag/><C:calendar-data/></D:prop>";
 
 /// How far beyond the window is asked: floating times and whole days are in a zone that the server
-/// may see otherwise, and zones are up to 14 hours from UTC.
-const SLACK: TimeDelta = TimeDelta::hours(15);
+/// may see otherwise. Zones are up to 14 hours from UTC, and 26 from each other.
+const SLACK: TimeDelta = TimeDelta::hours(27);
 
 /// How many objects one `calendar-multiget` names. Some servers take no more than a few hundred.
 const BATCH: usize = 100;
@@ -32,6 +33,36 @@ pub(crate) struct Object {
 /// Objects by their address.
 pub(crate) type Objects = BTreeMap<Url, Object>;
 
+/// The most objects that one call reads.
+const MAX_OBJECTS: usize = 100_000;
+
+/// The most bytes of their texts together: some 200,000 events of an ordinary size.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// How much one call has read so far, of all its calendars: each answer has a limit, but there can
+/// be many.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    objects: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Tally {
+    /// Counts one more object of so many bytes.
+    ///
+    /// # Errors
+    /// Permanent where one call would hold too much.
+    fn count(&self, bytes: usize) -> Result<(), ProviderError> {
+        let objects = self.objects.fetch_add(1, Ordering::Relaxed) + 1;
+        let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if objects <= MAX_OBJECTS && bytes <= MAX_BYTES {
+            Ok(())
+        } else {
+            Err(ProviderError::permanent("it holds too much to be read at once"))
+        }
+    }
+}
+
 /// Every object of which an occurrence overlaps `window`, and maybe a few more.
 ///
 /// A window whose answer is too large, or that the server says it has cut short, is asked for in
@@ -40,6 +71,7 @@ pub(crate) async fn within(
     dav: &Dav,
     calendar: &Url,
     window: TimeRange,
+    tally: &Tally,
 ) -> Result<Objects, ProviderError> {
     let mut objects = Objects::new();
     let mut missing = Vec::new();
@@ -57,13 +89,15 @@ pub(crate) async fn within(
             Err(error) => return Err(error),
         };
         match answer {
-            Some(answer) if !answer.truncated => collect(answer, &mut objects, &mut missing)?,
+            Some(answer) if !answer.truncated => {
+                collect(answer, &mut objects, &mut missing, tally)?
+            }
             _ => windows.extend(halves(window)?),
         }
     }
     // Some servers answer for the collection itself as well.
     missing.retain(|it| !href::is_same(it, calendar));
-    objects.extend(multiget(dav, calendar, &missing).await?);
+    objects.extend(multiget(dav, calendar, &missing, tally).await?);
     Ok(objects)
 }
 
@@ -75,6 +109,7 @@ pub(crate) async fn multiget(
     dav: &Dav,
     calendar: &Url,
     urls: &[Url],
+    tally: &Tally,
 ) -> Result<Objects, ProviderError> {
     let mut objects = Objects::new();
     for batch in urls.chunks(BATCH) {
@@ -84,7 +119,7 @@ pub(crate) async fn multiget(
         let answer = dav.report(calendar, Depth::One, body).await?.multistatus("the calendar")?;
         let mut missing = Vec::new();
         let truncated = answer.truncated;
-        collect(answer, &mut objects, &mut missing)?;
+        collect(answer, &mut objects, &mut missing, tally)?;
         if truncated || !missing.is_empty() {
             return Err(ProviderError::transient("it keeps back an event"));
         }
@@ -108,9 +143,10 @@ pub(crate) async fn by_uid(
         return Err(ProviderError::transient("it does not search all of the calendar"));
     }
     let (mut objects, mut missing) = (Objects::new(), Vec::new());
-    collect(answer, &mut objects, &mut missing)?;
+    let tally = &Tally::default();
+    collect(answer, &mut objects, &mut missing, tally)?;
     missing.retain(|it| !href::is_same(it, calendar));
-    objects.extend(multiget(dav, calendar, &missing).await?);
+    objects.extend(multiget(dav, calendar, &missing, tally).await?);
     // A match is for a part of the text (section 9.7.5), and some servers ignore the filter.
     Ok(objects.into_iter().find(|(_, object)| crate::event_text::has_uid(&object.data, uid)))
 }
@@ -119,6 +155,7 @@ fn collect(
     answer: Multistatus,
     objects: &mut Objects,
     missing: &mut Vec<Url>,
+    tally: &Tally,
 ) -> Result<(), ProviderError> {
     for member in answer.members {
         match (member.status, member.props.data) {
@@ -126,10 +163,17 @@ fn collect(
             (Some(status), _) if !(200..300).contains(&status) => {
                 return Err(ProviderError::transient("it keeps back an event"));
             }
+            // A window's halves may both hold it.
             (_, Some(data)) => {
+                if !objects.contains_key(&member.href) {
+                    tally.count(data.len())?;
+                }
                 objects.insert(member.href, Object { etag: member.props.etag, data });
             }
-            (_, None) => missing.push(member.href),
+            (_, None) => {
+                tally.count(0)?;
+                missing.push(member.href);
+            }
         }
     }
     Ok(())

@@ -28,7 +28,7 @@ pub type Response = http::Response<Bytes>;
 pub struct FinalUrl(pub Url);
 
 /// Sends requests as the crate's documentation says. Clones and derived clients share
-/// connections and circuits.
+/// connections and circuits; those of each [`Network`] are apart.
 #[derive(Clone)]
 pub struct HttpClient {
     shared: Arc<Shared>,
@@ -40,16 +40,17 @@ pub struct HttpClient {
 struct Shared {
     public: Pool,
     any: Pool,
-    circuits: Circuits,
     attempts: u32,
     backoff: Duration,
 }
 
 /// The connections to what a guard allows. Each network has its own, since a connection once made
-/// is used again with no further look at its address.
+/// is used again with no further look at its address; and its own circuits, so that what users'
+/// addresses lead to closes nothing to the operator's.
 struct Pool {
     guard: Guard,
     client: reqwest::Client,
+    circuits: Circuits,
 }
 
 impl HttpClient {
@@ -60,11 +61,9 @@ impl HttpClient {
     /// Where the settings or the system's certificates are not valid.
     pub fn new(settings: Settings) -> Result<Self, ClientError> {
         let tls = tls::config(&settings.extra_roots)?;
-        let circuits = Circuits::new(settings.circuit_failures, settings.circuit_pause);
         let shared = Shared {
             public: Pool::new(&settings, Network::Public, tls.clone())?,
             any: Pool::new(&settings, Network::Any, tls)?,
-            circuits,
             attempts: settings.attempts.max(1),
             backoff: settings.backoff,
         };
@@ -122,14 +121,18 @@ impl HttpClient {
 
     /// One hop, where guard and circuit allow it.
     async fn visit(&self, hop: &Hop, deadline: Instant) -> Result<Response, ProviderError> {
-        self.pool().guard.check_url(&hop.url)?;
-        let Ok(permit) = self.shared.circuits.enter(hop.url.origin()) else {
+        let pool = self.pool();
+        pool.guard.check_url(&hop.url)?;
+        let Ok(permit) = pool.circuits.enter(hop.url.origin()) else {
             return Err(ProviderError::transient("it is down and is not asked for now"));
         };
         // Who has just been down gets one request to show that it works, not three.
         let attempts = if permit.is_trial() { 1 } else { self.shared.attempts };
+        let had = deadline.saturating_duration_since(Instant::now());
         let result = self.attempt_until(deadline, attempts, hop).await;
         match result.as_ref().map_or_else(|it| it.health, |_| Health::Up) {
+            // Who redirected here has used up the time that the call had.
+            Health::Down if had < self.fair_share() => drop(permit),
             Health::Up => permit.succeeded(),
             Health::Down => permit.failed(),
             Health::Unknown => drop(permit),
@@ -189,6 +192,11 @@ impl HttpClient {
         Ok(response)
     }
 
+    /// Who had less of the deadline than this is not blamed for what went wrong.
+    fn fair_share(&self) -> Duration {
+        self.deadline.min(MAX_DEADLINE) / 3
+    }
+
     fn pool(&self) -> &Pool {
         match self.network {
             Network::Public => &self.shared.public,
@@ -218,7 +226,8 @@ impl Pool {
             .referer(false)
             .build()
             .map_err(|cause| ClientError::Http(cause.without_url()))?;
-        Ok(Self { guard, client })
+        let circuits = Circuits::new(settings.circuit_failures, settings.circuit_pause);
+        Ok(Self { guard, client, circuits })
     }
 }
 

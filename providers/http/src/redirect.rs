@@ -21,8 +21,8 @@ pub(crate) fn is_redirect(status: StatusCode) -> bool {
 /// # Errors
 ///
 /// Permanent where it leads nowhere, from https to http, or asks for what must not be done by
-/// itself: another method, or the body of a POST or PATCH for another origin, since such a body
-/// may hold a client secret.
+/// itself: another method, or for another origin a POST, a PATCH or any body but that of a method
+/// that only reads, since such a body may hold a client secret or what a visitor wrote.
 pub(crate) fn follow(
     hop: Hop,
     status: StatusCode,
@@ -37,7 +37,7 @@ pub(crate) fn follow(
         return Err(ProviderError::permanent("it redirects to an unencrypted address"));
     }
     let crosses = hop.url.origin() != url.origin();
-    if !keeps_method(&hop.method, status) || (crosses && is_post_or_patch(&hop.method)) {
+    if !keeps_method(&hop.method, status) || (crosses && !may_cross(&hop)) {
         return Err(ProviderError::permanent("it redirects a request that must not be repeated"));
     }
     let headers = if crosses { without_credentials(hop.headers) } else { hop.headers };
@@ -52,6 +52,14 @@ fn keeps_method(method: &Method, status: StatusCode) -> bool {
         StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => !is_post_or_patch(method),
         _ => true,
     }
+}
+
+/// Whether a request may be made of another origin. What asks has a body only to say what for
+/// (PROPFIND, RFC 4918, section 9.1; REPORT, RFC 3253, section 3.6).
+fn may_cross(hop: &Hop) -> bool {
+    let only_reads = ["GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT"];
+    only_reads.contains(&hop.method.as_str())
+        || (hop.body.is_empty() && !is_post_or_patch(&hop.method))
 }
 
 fn is_post_or_patch(method: &Method) -> bool {

@@ -2,10 +2,10 @@
 
 use crate::ReadError;
 use crate::lines::Property;
-use crate::read::ZoneNames;
+use crate::read::{FLOATING, ZoneNames};
 use crate::rule::Rule;
 use crate::status::Status;
-use crate::value::{Duration, Written, unescaped};
+use crate::value::{Duration, Written, title, uid};
 
 /// A time and the number of its zone.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,19 @@ pub(crate) struct Event {
     pub(crate) instance: Option<Instance>,
     pub(crate) busy: bool,
     pub(crate) title: Option<String>,
+}
+
+impl Event {
+    /// Whether some time that says when it is names no zone.
+    pub(crate) fn floats(&self) -> bool {
+        let ends = |end: &End| matches!(end, End::At(end) if end.zone == FLOATING);
+        self.start.zone == FLOATING
+            || ends(&self.end)
+            || self
+                .dates
+                .iter()
+                .any(|(start, end)| start.zone == FLOATING || end.as_ref().is_some_and(ends))
+    }
 }
 
 /// RECURRENCE-ID.
@@ -116,8 +129,8 @@ impl Draft {
     /// Takes a property whose value may hold a colon.
     pub(crate) fn text(&mut self, name: &str, property: Property<'_>, me: &[String]) {
         match name {
-            "UID" => property.value.clone_into(&mut self.uid),
-            "SUMMARY" => self.title = Some(unescaped(property.value)),
+            "UID" => self.uid = uid(property.value),
+            "SUMMARY" => self.title = Some(title(property.value)),
             "STATUS" => self.status.status(property.value),
             "TRANSP" => self.status.transparency(property.value),
             "X-MICROSOFT-CDO-BUSYSTATUS" => self.status.outlook(property.value),

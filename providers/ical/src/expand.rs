@@ -15,7 +15,7 @@ use crate::series::Series;
 pub const MAX_OCCURRENCES: usize = 10_000;
 
 /// The most occurrences that all events may have in the window.
-pub const MAX_TOTAL: usize = 1_000_000;
+pub const MAX_TOTAL: usize = 200_000;
 
 /// What is wanted of a text.
 #[derive(Clone, Copy, Debug)]
@@ -23,23 +23,25 @@ pub struct Expansion<'a> {
     /// Occurrences that overlap it are told.
     pub window: TimeRange,
     /// The zone of times that name none, and of whole days (RFC 5545, section 3.3.5, form 1):
-    /// the agent's.
-    pub floating_zone: Tz,
+    /// the agent's. Where it is not known, such an event lasts from when it begins in the first
+    /// place on Earth (UTC+14) to when it ends in the last (UTC−12).
+    pub floating_zone: Option<Tz>,
     /// The agent's own e-mail addresses, to see which invitations were declined; in any case.
     pub me: &'a [String],
 }
 
 impl Expansion<'_> {
     /// With no addresses, so that no invitation is seen as declined.
-    pub const fn new(window: TimeRange, floating_zone: Tz) -> Self {
-        Self { window, floating_zone, me: &[] }
+    pub fn new(window: TimeRange, floating_zone: impl Into<Option<Tz>>) -> Self {
+        Self { window, floating_zone: floating_zone.into(), me: &[] }
     }
 }
 
 /// An event, or one occurrence of a recurring one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Occurrence {
-    /// The UID (RFC 5545, section 3.8.4.7); empty where the event has none.
+    /// The UID (RFC 5545, section 3.8.4.7); empty where the event has none. One of more than 255
+    /// bytes, or with control characters, is told as `sha256-` and its digest.
     pub uid: String,
     /// Which occurrence of its UID it is: the time that the rule gave it, which stays the same
     /// when it is moved (RFC 5545, section 3.8.4.4): `20260105T080000Z`, `20260105T090000` where
@@ -49,7 +51,7 @@ pub struct Occurrence {
     pub range: TimeRange,
     /// Whether it blocks the agent; see the table in the crate's documentation.
     pub busy: bool,
-    /// The title, in plain text.
+    /// The title, in plain text on one line: at most 200 characters.
     pub title: Option<String>,
     /// The revision (RFC 5545, section 3.8.7.4); 0 where it has none.
     pub sequence: u32,
@@ -87,11 +89,8 @@ pub fn expand(
     let document = read(text.as_ref(), expansion, &budget)?;
     let mut found = Vec::new();
     for (masters, overrides) in groups(&document.events) {
-        let series = Series::new(masters, overrides, &document.zones, expansion.window);
+        let series = Series::new(masters, overrides, &document.zones, expansion);
         series.expand(&budget, &mut found)?;
-        if MAX_TOTAL < found.len() {
-            return Err(ReadError::TooManyOccurrences);
-        }
     }
     Ok(found)
 }

@@ -18,6 +18,9 @@ const DEEPEST: usize = 8;
 /// The number of the zone of floating times and of dates.
 pub(crate) const FLOATING: usize = 0;
 
+/// What finding one zone by its name costs of the budget, besides the name's length.
+const ZONE_STEPS: usize = 2_000;
+
 /// The number of UTC.
 const UTC: usize = 1;
 
@@ -107,7 +110,8 @@ pub(crate) fn read(
     budget: &Budget,
 ) -> Result<Document, ReadError> {
     let window = expansion.window.start().timestamp()..expansion.window.end().timestamp() + 1;
-    let floating = Rc::new(Zone::iana(expansion.floating_zone, window.clone()));
+    let floating_zone = expansion.floating_zone.unwrap_or(Tz::UTC);
+    let floating = Rc::new(Zone::iana(floating_zone, window.clone()));
     let zones = vec![Rc::clone(&floating), Rc::new(Zone::utc())];
     let mut reader = Reader {
         expansion,
@@ -119,7 +123,7 @@ pub(crate) fn read(
         zone: ZoneDraft::default(),
         names: ZoneNames::new(),
         defined: Vec::new(),
-        iana: HashMap::from([(expansion.floating_zone, floating)]),
+        iana: HashMap::from([(floating_zone, floating)]),
         document: Document { events: Vec::new(), zones },
     };
     for line in Lines::new(text) {
@@ -279,15 +283,22 @@ impl Reader<'_> {
         let mut by_number: Vec<_> = names.named.into_iter().collect();
         by_number.sort_unstable_by_key(|(_, number)| *number);
         debug_assert!(by_number.first().is_none_or(|(_, number)| *number == first));
+        // Of several definitions of one name the first one stands.
+        let defined: HashMap<&str, &ZoneDraft> =
+            defined.iter().rev().map(|zone| (zone.tzid.as_str(), zone)).collect();
         for (name, _) in by_number {
-            let zone = self.resolve(&name, &defined)?;
+            let zone = self.resolve(&name, defined.get(name.as_str()).copied())?;
             self.document.zones.push(zone);
         }
         Ok(())
     }
 
-    fn resolve(&mut self, name: &str, defined: &[ZoneDraft]) -> Result<Rc<Zone>, ReadError> {
-        let definition = defined.iter().find(|zone| zone.tzid == name);
+    fn resolve(
+        &mut self,
+        name: &str,
+        definition: Option<&ZoneDraft>,
+    ) -> Result<Rc<Zone>, ReadError> {
+        self.budget.spend(ZONE_STEPS + name.len())?;
         let by_name =
             zone::known(name).filter(|_| definition.is_none() || !zone::is_own_word(name));
         let known = by_name.or_else(|| definition?.location);

@@ -8,15 +8,24 @@ use calendar_provider::TimeRange;
 use chrono::{DateTime, Datelike, NaiveDate};
 
 use crate::event::{End, Event, Instance, Moment};
-use crate::expand::MAX_OCCURRENCES;
+use crate::expand::{MAX_OCCURRENCES, MAX_TOTAL};
 use crate::length::Length;
 use crate::read::FLOATING;
 use crate::rule::{Budget, Rule, Span, occurrences};
 use crate::value::Written;
 use crate::zone::Zone;
-use crate::{Occurrence, ReadError};
+use crate::{Expansion, Occurrence, ReadError};
 
 const DAY: i64 = 86_400;
+
+/// The most places of one event that are kept while it is expanded.
+const MOST_PLACES: usize = 400_000;
+
+/// How much sooner than in UTC a time may be on a clock somewhere: the zone furthest east.
+const EASTERNMOST: i64 = 14 * 3600;
+
+/// How much later: the zone furthest west.
+const WESTERNMOST: i64 = 12 * 3600;
 
 /// What names an occurrence of a series: an instant, or a date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,6 +48,9 @@ pub(crate) struct Series<'e> {
     overrides: Vec<(&'e Event, Instance)>,
     zones: &'e [Rc<Zone>],
     window: std::ops::Range<i64>,
+    /// Whether nobody knows in which zone floating times are: they are read in UTC, and what
+    /// lasts as long as they do is widened.
+    unplaced: bool,
 }
 
 impl<'e> Series<'e> {
@@ -46,12 +58,13 @@ impl<'e> Series<'e> {
         masters: Vec<&'e Event>,
         overrides: Vec<&'e Event>,
         zones: &'e [Rc<Zone>],
-        window: TimeRange,
+        expansion: &Expansion<'_>,
     ) -> Self {
         let overrides = overrides.into_iter();
         let overrides = overrides.filter_map(|event| Some((event, event.instance?))).collect();
-        let window = window.start().timestamp()..ceiling(window.end());
-        let mut series = Self { masters, overrides, zones, window };
+        let window = expansion.window.start().timestamp()..ceiling(expansion.window.end());
+        let unplaced = expansion.floating_zone.is_none();
+        let mut series = Self { masters, overrides, zones, window, unplaced };
         series.keep_newest_overrides();
         series
     }
@@ -62,18 +75,17 @@ impl<'e> Series<'e> {
         budget: &Budget,
         found: &mut Vec<Occurrence>,
     ) -> Result<(), ReadError> {
-        let before = found.len();
+        let most = MAX_TOTAL.min(found.len() + MAX_OCCURRENCES);
+        let mut found = Found { list: found, most };
         let alone = self.overrides.is_empty() && self.masters.len() == 1;
         for master in &self.masters {
             let recurs = !(master.rules.is_empty() && master.dates.is_empty());
-            self.expand_master(master, !alone || recurs, budget, found)?;
+            budget.spend(self.overrides.len())?;
+            self.expand_master(master, !alone || recurs, budget, &mut found)?;
         }
         for (event, instance) in &self.overrides {
             let place = self.own_place(event);
-            self.push(event, place, Some(self.name(event, instance)), found);
-        }
-        if MAX_OCCURRENCES < found.len() - before {
-            return Err(ReadError::TooManyOccurrences);
+            self.push(event, place, Some(self.name(event, instance)), &mut found)?;
         }
         Ok(())
     }
@@ -83,11 +95,12 @@ impl<'e> Series<'e> {
         master: &'e Event,
         named: bool,
         budget: &Budget,
-        found: &mut Vec<Occurrence>,
+        found: &mut Found<'_>,
     ) -> Result<(), ReadError> {
         let is_date = is_date(master);
-        let replaced: Vec<Key> =
-            self.overrides.iter().map(|(_, instance)| self.key(instance.of, is_date)).collect();
+        let replaced = self.overrides.iter().map(|(_, instance)| instance.of);
+        let replaced = replaced.filter(|moment| self.names_one_of(*moment, master));
+        let replaced: Vec<Key> = replaced.map(|moment| self.key(moment, is_date)).collect();
         let replaced = Keys::new(replaced);
         let shifts = self.shifts(master);
         let places = self.places(master, &shifts, budget)?;
@@ -95,7 +108,8 @@ impl<'e> Series<'e> {
             if replaced.has(place) {
                 continue;
             }
-            let shift = shifts.iter().rev().find(|shift| shift.from <= place.local);
+            let begun = shifts.partition_point(|shift| shift.from <= place.local);
+            let shift = begun.checked_sub(1).map(|last| &shifts[last]);
             let (event, moved) = match shift {
                 Some(shift) => (shift.event, self.shifted(place, shift)),
                 None => (master, place),
@@ -105,7 +119,7 @@ impl<'e> Series<'e> {
                 continue;
             }
             let name = named.then(|| name_of(master, place));
-            self.push(event, moved, name, found);
+            self.push(event, moved, name, found)?;
         }
         Ok(())
     }
@@ -115,16 +129,24 @@ impl<'e> Series<'e> {
         event: &Event,
         place: Place,
         recurrence_id: Option<String>,
-        found: &mut Vec<Occurrence>,
-    ) {
+        found: &mut Found<'_>,
+    ) -> Result<(), ReadError> {
         let (start, end) = place.length.ends(place.local, place.instant, self.zone_of(event));
+        let lasts = start < end;
+        let (start, end) = match lasts && self.unplaced && event.floats() {
+            true => (start - EASTERNMOST, end + WESTERNMOST),
+            false => (start, end),
+        };
         if self.window.end <= start || end <= self.window.start {
-            return;
+            return Ok(());
         }
         let instant = |seconds| DateTime::from_timestamp(seconds, 0);
-        let (Some(start), Some(end)) = (instant(start), instant(end)) else { return };
-        let Ok(range) = TimeRange::new(start, end) else { return };
-        found.push(Occurrence {
+        let (Some(start), Some(end)) = (instant(start), instant(end)) else { return Ok(()) };
+        let Ok(range) = TimeRange::new(start, end) else { return Ok(()) };
+        if found.most <= found.list.len() {
+            return Err(ReadError::TooManyOccurrences);
+        }
+        found.list.push(Occurrence {
             uid: event.uid.clone(),
             recurrence_id,
             range,
@@ -132,6 +154,7 @@ impl<'e> Series<'e> {
             title: event.title.clone(),
             sequence: event.sequence,
         });
+        Ok(())
     }
 
     /// Every occurrence of an event that may overlap the window, by instant, each once, without
@@ -151,18 +174,24 @@ impl<'e> Series<'e> {
         let longest = shifts.iter().map(|shift| shift.length.at_most()).max().unwrap_or(0);
         let longest = longest.max(own.length.at_most());
         // What lasts all of its day begins before the time that names it.
-        let (from, to) = zone
-            .local_span(self.window.start - longest - furthest, self.window.end + furthest + DAY);
+        let (early, late) = if self.unplaced { (WESTERNMOST, EASTERNMOST) } else { (0, 0) };
+        let (from, to) = zone.local_span(
+            self.window.start - early - longest - furthest,
+            self.window.end + late + furthest + DAY,
+        );
         let span = Span { from, to };
         let mut places = Vec::new();
         for rule in &event.rules {
-            let until = Until::of(rule, event);
+            let until = Until::of(rule, event, self.unplaced);
             let span = Span { to: span.to.min(until.local_bound()), ..span };
             for local in occurrences(rule, own.local, span, budget)? {
                 let instant = zone.instant(local);
                 if local == own.local || until.allows(local, instant) {
                     places.push(Place { local, instant, length: own.length });
                 }
+            }
+            if MOST_PLACES < places.len() {
+                return Err(ReadError::TooManyOccurrences);
             }
         }
         if event.rules.is_empty() {
@@ -184,6 +213,7 @@ impl<'e> Series<'e> {
         let exceptions = event.exceptions.iter();
         let exceptions =
             exceptions.filter(|moment| listed || near.contains(&moment.written.seconds()));
+        let exceptions = exceptions.filter(|moment| self.names_one_of(**moment, event));
         let keys = Keys::new(exceptions.map(|moment| self.key(*moment, is_date(event))).collect());
         if !keys.0.is_empty() {
             places.retain(|place| !keys.has(*place));
@@ -240,6 +270,13 @@ impl<'e> Series<'e> {
         } else {
             Key::Instant(self.instant(moment))
         }
+    }
+
+    /// Whether it can be known which occurrence of an event a moment names: not where one of the
+    /// two floats and nobody knows in which zone. Then it takes nothing away.
+    fn names_one_of(&self, moment: Moment, event: &Event) -> bool {
+        let both_float = (moment.zone == FLOATING) == (event.start.zone == FLOATING);
+        !self.unplaced || both_float || matches!(moment.written, Written::Date(_))
     }
 
     /// The date that is meant; of a time in UTC, the date in the zone of whole days.
@@ -300,6 +337,12 @@ impl<'e> Series<'e> {
     }
 }
 
+/// What has been found so far, and how many there may be at most.
+struct Found<'f> {
+    list: &'f mut Vec<Occurrence>,
+    most: usize,
+}
+
 /// An override with `RANGE=THISANDFUTURE`.
 struct Shift<'e> {
     event: &'e Event,
@@ -332,11 +375,15 @@ impl Keys {
 struct Until {
     written: Option<Written>,
     in_dates: bool,
+    /// How much sooner than it seems an occurrence may be.
+    doubt: i64,
 }
 
 impl Until {
-    fn of(rule: &Rule, event: &Event) -> Self {
-        Self { written: rule.until, in_dates: is_date(event) }
+    fn of(rule: &Rule, event: &Event, unplaced: bool) -> Self {
+        let doubtful = unplaced && event.start.zone == FLOATING;
+        let doubt = if doubtful { EASTERNMOST } else { 0 };
+        Self { written: rule.until, in_dates: is_date(event), doubt }
     }
 
     /// Past this time on the clock there is nothing; a rough bound.
@@ -352,7 +399,7 @@ impl Until {
             Some(until) if self.in_dates && local.div_euclid(DAY) <= until.day() => true,
             Some(Written::Date(date)) => local.div_euclid(DAY) <= i64::from(date.to_epoch_days()),
             Some(until @ Written::Local(_)) => local <= until.seconds(),
-            Some(until @ Written::Utc(_)) => instant <= until.seconds(),
+            Some(until @ Written::Utc(_)) => instant - self.doubt <= until.seconds(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Values: dates, durations, offsets and text (RFC 5545, section 3.3).
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+use sha2::{Digest, Sha256};
 
 /// Years outside are refused: with them no sum of times can overflow.
 const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
@@ -152,9 +153,54 @@ pub(crate) fn unescaped(text: &str) -> String {
     plain
 }
 
+/// The longest title that is told, in characters. It is copied into every occurrence.
+const LONGEST_TITLE: usize = 200;
+
+/// The longest UID that is told as it is, in bytes: the longest that RFC 7986, section 5.3,
+/// recommends.
+const LONGEST_UID: usize = 255;
+
+/// A SUMMARY as plain text on one line, cut where it is longer than any title. Control characters
+/// are left out: a database may refuse them.
+pub(crate) fn title(text: &str) -> String {
+    // An escape is two characters that make one.
+    let cut = text.char_indices().nth(8 * LONGEST_TITLE).map_or(text, |(at, _)| &text[..at]);
+    let plain = unescaped(cut).replace(['\n', '\t'], " ");
+    plain.chars().filter(|it| !it.is_control()).take(LONGEST_TITLE).collect()
+}
+
+/// A UID as it is told: one that is longer than any program makes, or that holds what a database
+/// may refuse, is told as its digest, so that two that differ stay apart.
+pub(crate) fn uid(text: &str) -> String {
+    if text.len() <= LONGEST_UID && !text.contains(char::is_control) {
+        return text.to_owned();
+    }
+    let digest = Sha256::digest(text);
+    digest.iter().fold("sha256-".to_owned(), |uid, byte| uid + &format!("{byte:02x}"))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Written, unescaped, utc_offset};
+    use super::{Duration, LONGEST_TITLE, Written, title, uid, unescaped, utc_offset};
+
+    #[test]
+    fn titles_are_short_and_on_one_line() {
+        assert_eq!(title(r"a\, b\nc"), "a, b c");
+        assert_eq!(title("a\0b\u{1b}c\u{85}"), "abc");
+        for long in ["x".repeat(9999), r"\,".repeat(9999), "\u{1f600}".repeat(9999)] {
+            assert_eq!(title(&long).chars().count(), LONGEST_TITLE);
+        }
+    }
+
+    #[test]
+    fn uids_are_kept_or_told_by_their_digest() {
+        assert_eq!(uid(&"x".repeat(255)), "x".repeat(255));
+        let (long, longer) = (uid(&"x".repeat(256)), uid(&"x".repeat(257)));
+        assert!(long.starts_with("sha256-") && long.len() == 71 && long != longer);
+        assert_eq!(uid("abc\0"), uid("abc\0"));
+        assert!(uid("abc\0").starts_with("sha256-") && uid("abc\0") != uid("abc\u{1}"));
+        assert_eq!(uid(""), "");
+    }
 
     #[test]
     fn dates_and_times_are_read_as_written() {

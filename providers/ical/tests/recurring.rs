@@ -271,3 +271,116 @@ fn a_week_number_alone_is_the_weekday_of_the_start() {
         &["20310106T090000Z 0106 09:00+60", "20310120T090000Z 0120 09:00+60"],
     );
 }
+
+/// Each occurrence holds a copy of the title and the UID: neither may be as large as the text.
+#[test]
+fn long_texts_are_not_copied_into_every_occurrence() {
+    let uid = "u".repeat(100_000);
+    let title = "t".repeat(100_000);
+    let text = calendar(&[&format!(
+        "SUMMARY:{title}\r\nDTSTART:20310101T000000Z\r\nDURATION:PT1M\r\nRRULE:FREQ=HOURLY\r\n"
+    )]);
+    let text = text.replace("UID:a", &format!("UID:{uid}"));
+    let found = read(&text, january()).expect("it can be read");
+    assert_eq!(found.len(), 31 * 24);
+    for one in found {
+        assert_eq!(one.title.map(|it| it.len()), Some(200));
+        assert_eq!(one.uid.len(), "sha256-".len() + 64);
+    }
+}
+
+#[test]
+fn too_many_occurrences_of_one_event_or_of_all_are_refused() {
+    let minutely = "DTSTART:20310101T000000Z\r\nDURATION:PT1M\r\nRRULE:FREQ=MINUTELY\r\n";
+    let most = TimeDelta::minutes(10_000);
+    for (more, expected) in [(0, Ok(10_000)), (1, Err(ReadError::TooManyOccurrences))] {
+        let start = "2031-01-01T00:00:00Z".parse().expect("valid");
+        let window = TimeRange::lasting(start, most + TimeDelta::minutes(more)).expect("valid");
+        let found = read(&calendar(&[minutely]), window).map(|found| found.len());
+        assert_eq!(found, expected);
+    }
+    let week = window("2031-01-01T00:00:00Z", 6);
+    let many = |events: usize| {
+        let texts =
+            (0..events).map(|n| calendar(&[minutely]).replace("UID:a", &format!("UID:{n}")));
+        read(&texts.collect::<String>(), week).map(|found| found.len())
+    };
+    assert_eq!(many(23), Ok(23 * 6 * 1440));
+    assert_eq!(many(24), Err(ReadError::TooManyOccurrences));
+    // Several rules of one event are not all worked out first.
+    let rules = "RRULE:FREQ=MINUTELY\r\n".repeat(50);
+    let event = format!("DTSTART:20310101T000000Z\r\nDURATION:PT1M\r\n{rules}");
+    let year = window("2031-01-01T00:00:00Z", 120);
+    assert_eq!(read(&calendar(&[&event]), year), Err(ReadError::TooManyOccurrences));
+}
+
+/// Of an unknown zone, an event blocks wherever it may be.
+#[track_caller]
+fn check_unplaced(event: &str, expected: &[&str]) {
+    let text = calendar(&[event]);
+    let mut found = expand(text, &Expansion::new(january(), None)).expect("it can be read");
+    found.sort_by_key(|o| o.range.start());
+    assert_eq!(found.iter().map(shown).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn without_a_zone_known_whole_days_and_floating_times_are_widened() {
+    let day = 24 * 60 + 26 * 60;
+    check_unplaced("DTSTART:20310106\r\n", &[&format!("- 0105 10:00+{day}")]);
+    check_unplaced("DTSTART:20310106T090000\r\nDURATION:PT1H\r\n", &["- 0105 19:00+1620"]);
+    check_unplaced("DTSTART:20310106T090000Z\r\nDURATION:PT1H\r\n", &["- 0106 09:00+60"]);
+    check_unplaced(
+        "DTSTART;TZID=Europe/Paris:20310106T090000\r\nDURATION:PT1H\r\n",
+        &["- 0106 08:00+60"],
+    );
+    // At the window's ends, where it depends on the zone whether they overlap.
+    check_unplaced("DTSTART:20301231\r\n", &[&format!("- 1230 10:00+{day}")]);
+    check_unplaced("DTSTART:20310201\r\n", &[&format!("- 0131 10:00+{day}")]);
+    check_unplaced("DTSTART:20310202\r\n", &[]);
+    check_unplaced("DTSTART:20310202\r\nRRULE:FREQ=DAILY\r\n", &[]);
+    check_unplaced(
+        "DTSTART:20301001\r\nRRULE:FREQ=MONTHLY\r\n",
+        &[&format!("20310101 1231 10:00+{day}"), &format!("20310201 0131 10:00+{day}")],
+    );
+    check_unplaced(
+        "DTSTART:20301201\r\nRRULE:FREQ=YEARLY;BYYEARDAY=-1\r\n",
+        &[&format!("20301231 1230 10:00+{day}")],
+    );
+}
+
+/// What can't be told apart takes nothing away.
+#[test]
+fn without_a_zone_known_ends_and_exceptions_in_utc_are_not_believed() {
+    check_unplaced(
+        "DTSTART:20310106T090000\r\nDURATION:PT1H\r\nRRULE:FREQ=DAILY;UNTIL=20310106T230000Z\r\n",
+        &["20310106T090000 0105 19:00+1620", "20310107T090000 0106 19:00+1620"],
+    );
+    for (exception, left) in [("20310106T000000Z", 1), ("20310106", 0)] {
+        let text = calendar(&[&format!(
+            "DTSTART:20310106\r\nRRULE:FREQ=DAILY;COUNT=1\r\nEXDATE:{exception}\r\n"
+        )]);
+        let found = expand(text, &Expansion::new(january(), None)).expect("it can be read");
+        assert_eq!(found.len(), left, "{exception}");
+    }
+}
+
+/// Looked up one by one in a list, these took minutes.
+#[test]
+fn many_zones_are_found_quickly_or_refused() {
+    let text = |zones: usize| {
+        let mut text = "BEGIN:VCALENDAR\r\n".to_owned();
+        for zone in 0..zones {
+            text += &format!(
+                "BEGIN:VTIMEZONE\r\nTZID:z{zone}\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n\
+                 TZOFFSETFROM:+0100\r\nTZOFFSETTO:+0100\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+            );
+        }
+        text += "BEGIN:VEVENT\r\nDTSTART:20310106T090000Z\r\nDURATION:PT1H\r\n";
+        for zone in 0..zones {
+            text += &format!("EXDATE;TZID=z{zone}:20310107T090000\r\n");
+        }
+        text + "END:VEVENT\r\nEND:VCALENDAR\r\n"
+    };
+    assert_eq!(read(&text(1_000), january()).map(|found| found.len()), Ok(1));
+    assert_eq!(read(&text(30_000), january()).err(), Some(ReadError::TooMuchWork));
+}

@@ -18,6 +18,12 @@ use crate::CALENDAR_REF;
 /// The largest feed that is read, unpacked: 10 MiB, some 20,000 events.
 pub const BODY_LIMIT: usize = 10 * 1024 * 1024;
 
+/// The longest text, in bytes, that is read in between other work: a few milliseconds.
+const SHORT: usize = 256 * 1024;
+
+/// The longest name of a calendar that is told, in characters.
+const LONGEST_NAME: usize = 200;
+
 const TYPES: HeaderValue = HeaderValue::from_static("text/calendar, */*;q=0.1");
 
 /// By what a server knows whether a feed has changed (RFC 9110, section 8.8).
@@ -97,13 +103,28 @@ impl Feed {
         }
     }
 
-    /// Every occurrence that overlaps `window`, with those that block nobody.
+    /// Every occurrence that overlaps `window`, with those that block nobody. `floating_zone` is
+    /// that of times that name none, where the feed has no zone of its own.
     ///
     /// # Errors
     /// Permanent where an event can't be understood; transient where the text is cut off.
-    pub(crate) fn occurrences(&self, window: TimeRange) -> Result<Vec<Occurrence>, ProviderError> {
-        let expansion = Expansion::new(window, self.zone().unwrap_or(Tz::UTC));
-        expand(&self.0, &expansion).map_err(|cause| match cause {
+    pub(crate) async fn occurrences(
+        &self,
+        window: TimeRange,
+        floating_zone: Option<Tz>,
+    ) -> Result<Vec<Occurrence>, ProviderError> {
+        let expansion = Expansion::new(window, self.zone().or(floating_zone));
+        let found = if self.0.len() <= SHORT {
+            expand(&self.0, &expansion)
+        } else {
+            // So long that other calls would have to wait for it.
+            let text = self.0.clone();
+            let work = tokio::task::spawn_blocking(move || expand(&text, &expansion));
+            work.await.map_err(|cause| {
+                ProviderError::transient("reading the feed was broken off").with_source(cause)
+            })?
+        };
+        found.map_err(|cause| match cause {
             calendar_ical::ReadError::CutOff => {
                 ProviderError::transient("the feed is cut off").with_source(cause)
             }
@@ -113,10 +134,14 @@ impl Feed {
     }
 
     /// The same as the server keeps them.
-    pub(crate) fn snapshots(&self, window: TimeRange) -> Result<Vec<EventSnapshot>, ProviderError> {
+    pub(crate) async fn snapshots(
+        &self,
+        window: TimeRange,
+        floating_zone: Option<Tz>,
+    ) -> Result<Vec<EventSnapshot>, ProviderError> {
         // Feeds repeat UIDs and leave them out; a number tells such events apart.
         let mut names: HashMap<String, u32> = HashMap::new();
-        let told = self.occurrences(window)?.into_iter().map(|it| {
+        let told = self.occurrences(window, floating_zone).await?.into_iter().map(|it| {
             let mut event_ref = it.uid.clone();
             if let Some(id) = &it.recurrence_id {
                 event_ref = format!("{event_ref}#{id}");
@@ -140,6 +165,8 @@ impl Feed {
     pub(crate) fn name(&self) -> Option<String> {
         let name = self.property("X-WR-CALNAME").or_else(|| self.property("NAME"))?;
         let name = name.replace("\\n", " ").replace("\\N", " ").replace('\\', "");
+        let shown = name.chars().filter(|it| !it.is_control());
+        let name: String = shown.take(LONGEST_NAME).collect();
         (!name.is_empty()).then_some(name)
     }
 

@@ -78,7 +78,7 @@ impl CalendarProvider for Ics {
         let fetched = Feed::fetch(&self.http, &url, None).await.map_err(as_credentials)?;
         let Fetched::New(feed, _) = fetched else { return Err(unasked()) };
         // A feed that can't be read must not be connected; in which window makes no difference.
-        feed.occurrences(any_window()?).map_err(as_credentials)?;
+        feed.occurrences(any_window()?, None).await.map_err(as_credentials)?;
         let host = url.host_str().unwrap_or_default();
         let mut connected = ConnectedAccount::new(host, CALENDAR_REF);
         connected.calendar_name = feed.name();
@@ -95,7 +95,8 @@ impl CalendarProvider for Ics {
         let Fetched::New(feed, _) = self.fetch(connection, None).await? else {
             return Err(unasked());
         };
-        let busy = feed.occurrences(window)?.into_iter().filter(|it| it.busy);
+        let found = feed.occurrences(window, connection.floating_zone).await?;
+        let busy = found.into_iter().filter(|it| it.busy);
         Ok(busy
             .map(|it| {
                 let mut interval = BusyInterval::new(it.range);
@@ -123,7 +124,7 @@ impl CalendarProvider for Ics {
                     return Ok(Changes::new(Vec::new(), place.into_cursor()?));
                 }
             };
-        let occurrences = feed.snapshots(window)?;
+        let occurrences = feed.snapshots(window, connection.floating_zone).await?;
         let place = Place::new(validators, &occurrences);
         let same = before.is_some_and(|it| it.digest == place.digest);
         let told = if same { Vec::new() } else { vec![replacement(occurrences)] };

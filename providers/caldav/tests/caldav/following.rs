@@ -7,6 +7,7 @@ use calendar_provider::{
 };
 use calendar_provider_caldav::{CalDav, Settings};
 use chrono::TimeDelta;
+use secrecy::ExposeSecret;
 
 use crate::support::client::PASSWORD;
 use crate::support::fake::{Asked, Fake, Reply, USER, event, object, response, status};
@@ -217,9 +218,29 @@ async fn a_calendar_that_shows_no_events_is_asked_when_it_is_busy() {
     assert_eq!(busy[0].range.length(), TimeDelta::hours(1));
 }
 
+/// That it can't be followed is no reason for the agent to sign in again.
+#[tokio::test]
+async fn a_calendar_that_shows_no_events_is_not_followed() {
+    for state in [207, 403] {
+        let fake = Fake::start(move |asked| match asked.body.contains("free-busy-query") {
+            true => Reply::new(
+                200,
+                "BEGIN:VCALENDAR\r\nBEGIN:VFREEBUSY\r\nEND:VFREEBUSY\r\nEND:VCALENDAR\r\n",
+            ),
+            false if asked.method == "PROPFIND" && state == 207 => in_pages(asked),
+            false => Reply::new(403, r#"<d:error xmlns:d="DAV:"><d:need-privileges/></d:error>"#),
+        })
+        .await;
+        let error = provider(&fake).changes(&connection(&fake), None, days(1)).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Unsupported, "{state}");
+    }
+}
+
 #[tokio::test]
 async fn a_calendar_that_shows_nothing_at_all_is_never_free() {
     let fake = Fake::start(|_| Reply::new(403, "secret")).await;
+    let error = provider(&fake).changes(&connection(&fake), None, days(1)).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Unauthorized);
     let error = provider(&fake).free_busy(&connection(&fake), days(1)).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Unauthorized);
     assert!(!format!("{error:?}").contains("secret"));
@@ -242,7 +263,7 @@ async fn a_window_that_holds_too_much_is_asked_for_in_halves() {
                 ends[0] < start + TimeDelta::minutes(30) && start < ends[1]
             };
             let hours: Vec<u32> = (0..24).filter(wanted).collect();
-            if 5 < hours.len() {
+            if 6 < hours.len() {
                 return match limit {
                     "507" => Reply::new(507, ""),
                     "403" => Reply::new(
@@ -304,7 +325,7 @@ async fn a_cursor_of_another_calendar_is_expired() {
 #[tokio::test]
 async fn servers_are_asked_beyond_the_window_and_it_alone_counts() {
     let fake = Fake::start(|asked| {
-        let range = r#"<C:time-range start="20310504T090000Z" end="20310506T150000Z"/>"#;
+        let range = r#"<C:time-range start="20310503T210000Z" end="20310507T030000Z"/>"#;
         assert!(asked.body.contains(range), "{}", asked.body);
         let before = object(&format!("{PATH}a.ics"), &event("before", "20310504T230000Z"));
         let within = object(&format!("{PATH}b.ics"), &event("within", "20310505T233000Z"));
@@ -342,4 +363,65 @@ async fn many_changed_events_are_read_in_batches() {
     let named = |it: &Asked| it.body.matches("<D:href>").count();
     let batches: Vec<_> = fake.asked().iter().map(named).filter(|it| *it != 0).collect();
     assert_eq!(batches, [100, 100, 50]);
+}
+
+/// The calendar's own zone comes first, then the agent's; where neither is known, an event is busy
+/// wherever it may be.
+#[tokio::test]
+async fn floating_times_are_in_the_calendars_zone_the_agents_or_anywhere() {
+    let fake = Fake::start(|_| {
+        Reply::multistatus(&object(&format!("{PATH}a.ics"), &event("a", "20310505T090000")))
+    })
+    .await;
+    let new_york = Some(chrono_tz::America::New_York);
+    for (own, agents, start, minutes) in [
+        (r#""Europe/Paris""#, new_york, "2031-05-05T07:00:00Z", 30),
+        ("null", new_york, "2031-05-05T13:00:00Z", 30),
+        ("null", None, "2031-05-04T19:00:00Z", 30 + 26 * 60),
+    ] {
+        let mut connection = connection(&fake);
+        let kept = connection.credentials.expose_secret().replace(r#""UTC""#, own);
+        connection.credentials = kept.into();
+        connection.floating_zone = agents;
+        let busy = provider(&fake).free_busy(&connection, days(1)).await.unwrap();
+        assert_eq!(busy[0].range.start(), start.parse::<chrono::DateTime<chrono::Utc>>().unwrap());
+        assert_eq!(busy[0].range.length(), TimeDelta::minutes(minutes), "{own}");
+    }
+}
+
+/// Each answer is within its limit, but there is always one more.
+#[tokio::test]
+async fn what_one_call_reads_is_bounded() {
+    let fake = Fake::start(|asked| {
+        // Each quarter of the window holds 20 MiB.
+        let start = &asked.body[asked.body.find("start=\"").unwrap() + 7..][..16];
+        let end = &asked.body[asked.body.find("end=\"").unwrap() + 5..][..16];
+        let time = |it| chrono::NaiveDateTime::parse_from_str(it, "%Y%m%dT%H%M%SZ").unwrap();
+        if TimeDelta::hours(30) < time(end) - time(start) {
+            return Reply::new(507, "");
+        }
+        let text = event("a", "20310505T090000Z").replace("Title", &"t".repeat(20 << 20));
+        Reply::multistatus(&object(&format!("{PATH}{start}.ics"), &text))
+    })
+    .await;
+    let error = provider(&fake).free_busy(&connection(&fake), days(2)).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Permanent);
+    assert!(error.to_string().ends_with("it holds too much to be read at once"), "{error}");
+    assert_eq!(fake.asked().len(), 7, "three halved, and the fourth quarter is too much");
+}
+
+#[tokio::test]
+async fn a_long_address_is_told_as_its_digest() {
+    let name = "x".repeat(2_000);
+    let fake = Fake::start(move |asked| match asked.method.as_str() {
+        "PROPFIND" => in_pages(asked),
+        _ => Reply::multistatus(&object(
+            &format!("{PATH}{name}.ics"),
+            &event("a", "20310505T090000Z"),
+        )),
+    })
+    .await;
+    let changes = provider(&fake).changes(&connection(&fake), None, days(1)).await.unwrap();
+    let told = changes.events[0].event_ref();
+    assert!(told.starts_with("sha256-") && told.len() == 71, "{told}");
 }

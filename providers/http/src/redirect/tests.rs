@@ -84,10 +84,16 @@ fn credentials_stay_with_their_origin() {
 
 #[test]
 fn a_body_that_may_hold_secrets_is_not_sent_to_another_origin() {
-    for method in ["POST", "PATCH"] {
+    for method in ["POST", "PATCH", "PUT", "DELETE", "PROPPATCH", "MKCALENDAR"] {
         let next = redirected(hop(method, "https://example.com/"), 308, "https://other.example/");
-        assert_eq!(next.err().unwrap().class(), ErrorClass::Permanent);
+        assert_eq!(next.err().unwrap().class(), ErrorClass::Permanent, "{method}");
     }
+    for method in ["GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT"] {
+        let next = redirected(hop(method, "https://example.com/"), 308, "https://other.example/");
+        assert!(next.is_ok(), "{method}");
+    }
+    let empty = Hop { body: "".into(), ..hop("DELETE", "https://example.com/") };
+    assert!(redirected(empty, 308, "https://other.example/").is_ok());
 }
 
 #[test]

@@ -41,7 +41,7 @@ async fn an_origin_that_fails_is_left_alone_and_found_again() {
     for _ in 0..5 {
         fail(&client, &server).await;
     }
-    let shared = client.clone().with_network(Network::Any).with_body_limit(1);
+    let shared = client.clone().with_body_limit(1);
     check_error(get(&shared, &server.url()).await, Transient, OPEN);
     pass(PAUSE).await;
     fail(&client, &server).await;
@@ -53,6 +53,38 @@ async fn an_origin_that_fails_is_left_alone_and_found_again() {
         get(&client, &server.url()).await.unwrap();
     }
     assert_eq!(server.received().len(), 8);
+}
+
+/// What fails for users' addresses is still asked for the operator's, and the other way round.
+#[tokio::test]
+async fn each_network_has_circuits_of_its_own() {
+    let server = Server::start(|_| closing("500 X", "", "")).await;
+    let allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
+    let any = HttpClient::new(Settings { attempts: 1, allowed_networks, ..settings() }).unwrap();
+    let public = any.with_network(Network::Public);
+    for _ in 0..5 {
+        fail(&public, &server).await;
+    }
+    check_error(get(&public, &server.url()).await, Transient, OPEN);
+    fail(&any, &server).await;
+}
+
+/// A feed that is slow to redirect must not close the circuit of where it leads.
+#[tokio::test]
+async fn who_is_asked_at_the_end_of_the_deadline_is_not_blamed() {
+    let target = Server::start(|_| Reply::Hang("")).await;
+    let location = target.url();
+    let slow = Server::start(move |n| match n {
+        0 => closing("503 X", "Retry-After: 1\r\n", ""),
+        _ => closing("302 X", &format!("Location: {location}\r\n"), ""),
+    })
+    .await;
+    let client = HttpClient::new(Settings { circuit_failures: 1, ..settings() }).unwrap();
+    let client = client.with_deadline(Duration::from_millis(1400));
+    check_error(get(&client, &slow.url()).await, Transient, "no answer in time");
+    assert_eq!(target.received().len(), 1);
+    check_error(get(&client, &target.url()).await, Transient, "no answer in time");
+    check_error(get(&client, &target.url()).await, Transient, OPEN);
 }
 
 #[tokio::test]

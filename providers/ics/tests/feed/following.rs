@@ -1,8 +1,9 @@
 //! What is told as changed, and what is asked for.
 
-use calendar_provider::{CalendarProvider, Change, Changes, Cursor};
+use calendar_provider::{CalendarProvider, Change, Changes, Cursor, TimeRange};
+use secrecy::ExposeSecret;
 
-use crate::server::{Feed, Server, calendar, day, event, provider};
+use crate::server::{Feed, Server, calendar, day, event, provider, request};
 
 async fn follow(server: &Server, since: Option<&Cursor>) -> Changes {
     provider().changes(&server.connection(), since, day()).await.unwrap()
@@ -93,4 +94,44 @@ async fn times_without_a_zone_are_in_the_feeds_own() {
     let busy = provider().free_busy(&server.connection(), day()).await.unwrap();
     assert_eq!(busy[0].range.start().to_rfc3339(), "2031-05-05T07:00:00+00:00");
     assert_eq!(server.requests().len(), 1, "a booking waits for one request");
+}
+
+/// Without a zone of the feed's own they are in the agent's, and where nobody knows that, anywhere.
+#[tokio::test]
+async fn times_without_a_zone_are_in_the_agents_own_or_anywhere() {
+    let text = calendar(&event("a", "20310505T090000")).replace("X-WR-TIMEZONE", "X-NONE");
+    let server = Server::with(Feed::new(text)).await;
+    let mut connection = server.connection();
+    for (zone, start, end) in [
+        (Some(chrono_tz::America::New_York), "2031-05-05T13:00:00Z", "2031-05-05T13:30:00Z"),
+        (None, "2031-05-04T19:00:00Z", "2031-05-05T21:30:00Z"),
+    ] {
+        connection.floating_zone = zone;
+        let expected = TimeRange::new(start.parse().unwrap(), end.parse().unwrap()).unwrap();
+        let busy = provider().free_busy(&connection, day()).await.unwrap();
+        assert_eq!(busy[0].range, expected);
+        let changes = provider().changes(&connection, None, day()).await.unwrap();
+        let Change::Series { occurrences, .. } = &changes.events[0] else { panic!("{changes:?}") };
+        assert_eq!(occurrences[0].range, expected);
+    }
+}
+
+/// What a database can't take of references and titles is not told.
+#[tokio::test]
+async fn long_and_odd_texts_are_told_so_that_they_can_be_kept() {
+    let long = event(&"x".repeat(300_000), "20310505T090000Z");
+    let text = calendar(&(long + &event("a\0b", "20310505T100000Z")));
+    let server = Server::with(Feed::new(text.replace("Ada's", "Ada\0's"))).await;
+    let changes = provider().changes(&server.connection(), None, day()).await.unwrap();
+    let Change::Series { occurrences, .. } = &changes.events[0] else { panic!("{changes:?}") };
+    assert_eq!(occurrences.len(), 2);
+    for it in occurrences {
+        let (uid, title) = (it.uid.as_deref().unwrap(), it.title.as_deref().unwrap());
+        assert!(it.event_ref.starts_with("sha256-") && it.event_ref.len() < 100);
+        assert!(uid.starts_with("sha256-") && title.chars().count() <= 200);
+        assert!(!title.contains('\0'));
+    }
+    let url = server.connection().credentials;
+    let connected = provider().connect(request(url.expose_secret())).await.unwrap();
+    assert_eq!(connected.calendar_name.as_deref(), Some("Ada's, work"));
 }
