@@ -93,6 +93,9 @@ pub struct Connection {
     /// [`ConnectMethod::OAuth2`](crate::ConnectMethod::OAuth2) an access token, valid as far as the
     /// server knows.
     pub credentials: SecretString,
+    /// The agent's own zone: the one in which events stand that name none; unknown where the server
+    /// does not say.
+    pub floating_zone: Option<Tz>,
 }
 
 impl Connection {
@@ -107,6 +110,7 @@ impl Connection {
             calendar_ref: calendar_ref.into(),
             also_busy: Vec::new(),
             credentials,
+            floating_zone: None,
         }
     }
 }
