@@ -110,7 +110,8 @@ on_both! {
         frontdesk::store::run_raw(&office.test.app.db, sql, []).await.unwrap();
         office.test.deliver().await;
         office.advance(TimeDelta::hours(2));
-        assert_eq!(office.event_status(&booking).await, "PENDING");
+        office.test.deliver().await;
+        assert_eq!(office.event_status(&booking).await, "PENDING", "for a while");
         office.calendar.list(&[("primary", true), ("holidays", false)]);
         office.select("primary", &["holidays"]).await.data("/selectCalendar/id");
         let seen = office.seen().await;
