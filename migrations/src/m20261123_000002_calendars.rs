@@ -37,6 +37,8 @@ ALTER TABLE calendar_connections ADD COLUMN calendars {json} NOT NULL DEFAULT '[
 --
 ALTER TABLE calendar_connections ADD COLUMN also_busy {json} NOT NULL DEFAULT '[]'
 --
+ALTER TABLE calendar_connections ADD COLUMN selected_at {instant}
+--
 ALTER TABLE calendar_connections ADD COLUMN token_expires_at {instant}
 --
 ALTER TABLE calendar_connections ADD COLUMN refresh_lease_id {uuid}
@@ -137,6 +139,8 @@ ALTER TABLE calendar_connections DROP COLUMN refresh_lease_until
 ALTER TABLE calendar_connections DROP COLUMN refresh_lease_id
 --
 ALTER TABLE calendar_connections DROP COLUMN token_expires_at
+--
+ALTER TABLE calendar_connections DROP COLUMN selected_at
 --
 ALTER TABLE calendar_connections DROP COLUMN also_busy
 --

@@ -285,6 +285,9 @@ async fn give_up(
     }
     show_problem(transaction, row, outbox::FAILED, error).await?;
     let kind = Kind::parse(&row.kind);
+    if kind == Some(Kind::CalendarFarewell) {
+        forget_credentials(transaction, row).await?;
+    }
     if kind == Some(Kind::CalendarEvent) {
         // The link that mails wait for will not come.
         outbox::release_mails(transaction, booking_of(row)?, now).await?;

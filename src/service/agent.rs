@@ -250,8 +250,10 @@ pub async fn set_meeting_availability(
     let horizon = number("horizonDays", update.horizon_days, 1..=730)?;
     let now = app.now();
     let changed = locked(app, id, async |transaction, agent, record| {
-        if let Some(zone) = update.zone {
+        if let Some(zone) = update.zone.filter(|zone| zone.name() != agent.meeting_time_zone) {
             record.meeting_time_zone = Set(zone.name().to_owned());
+            // Events that name no zone, those of whole days most of all, stand in this one.
+            store::sync::read_anew(transaction, agent.id, now).await?;
         }
         if let Some(blocks) = update.blocks {
             if agent.meeting_blocks.0.is_empty() && !blocks.is_empty() {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
-use sea_orm::{QueryResult, TryGetable};
+use sea_orm::{QueryResult, QuerySelect, TryGetable};
 use uuid::Uuid;
 
 use super::{JsonOf, statement};
@@ -213,4 +213,16 @@ pub async fn next_turn<C: ConnectionTrait>(db: &C, queue: &str) -> Result<i64, D
     revision(db, sql, vec![queue.into()])
         .await?
         .ok_or_else(|| DbErr::RecordNotFound(format!("queue {queue}")))
+}
+
+/// The zone in which an agent takes meetings; none where there is no such agent.
+///
+/// # Errors
+/// The database's own.
+pub async fn meeting_time_zone<C: ConnectionTrait>(
+    db: &C,
+    agent: Uuid,
+) -> Result<Option<String>, DbErr> {
+    let select = Entity::find_by_id(agent).select_only().column(Column::MeetingTimeZone);
+    select.into_tuple().one(db).await
 }

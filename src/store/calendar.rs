@@ -36,6 +36,8 @@ pub struct Model {
     pub credentials: Vec<u8>,
     /// When it was connected.
     pub connected_at: DateTime<Utc>,
+    /// When its agent last picked which calendars count, where that was since.
+    pub selected_at: Option<DateTime<Utc>>,
     /// When its busy time was last known to be right, all of its calendars together.
     pub last_synced_at: Option<DateTime<Utc>>,
     /// The account's own zone, where the provider told it.
@@ -105,18 +107,21 @@ pub async fn locked<C: ConnectionTrait>(db: &C, id: Uuid) -> Result<Option<Model
     Entity::find_by_id(id).lock_exclusive().one(db).await
 }
 
-/// Keeps which calendars of the account count, and which there are.
+/// Keeps which calendars of the account count, which there are, and how the connection stands since.
 ///
 /// # Errors
 /// The database's own.
 pub async fn set_selection<C: ConnectionTrait>(db: &C, selected: &Model) -> Result<(), DbErr> {
     let sql = "UPDATE calendar_connections SET calendar_ref = ?, calendar_name = ?, also_busy = ?, \
-        calendars = ? WHERE id = ?";
+        calendars = ?, status = ?, problem = ?, selected_at = ? WHERE id = ?";
     let values = [
         selected.calendar_ref.clone().into(),
         selected.calendar_name.clone().into(),
         selected.also_busy.clone().into(),
         selected.calendars.clone().into(),
+        selected.status.clone().into(),
+        selected.problem.clone().into(),
+        selected.selected_at.into(),
         selected.id.into(),
     ];
     run_raw(db, sql, values).await?;

@@ -246,7 +246,7 @@ pub struct Stale {
 pub async fn stale<C: ConnectionTrait>(db: &C, since: DateTime<Utc>) -> Result<Vec<Stale>, DbErr> {
     let sql = "SELECT c.id, c.agent_id, MAX(s.problem) AS problem FROM calendar_connections c \
         JOIN calendar_syncs s ON s.connection_id = c.id \
-        WHERE c.status = 'CONNECTED' AND COALESCE(c.last_synced_at, c.connected_at) <= ? \
+        WHERE c.status = 'CONNECTED' AND COALESCE(c.last_synced_at, c.selected_at, c.connected_at) <= ? \
         GROUP BY c.id, c.agent_id";
     let rows = db.query_all_raw(statement(db.get_database_backend(), sql, [since.into()])).await?;
     rows.iter().map(|row| Stale::from_query_result(row, "")).collect()
@@ -264,7 +264,8 @@ pub async fn note_staleness<C: ConnectionTrait>(
     problem: Option<&str>,
 ) -> Result<bool, DbErr> {
     let sql = "UPDATE calendar_connections SET status = 'UNREACHABLE', problem = ? \
-        WHERE id = ? AND status = 'CONNECTED' AND COALESCE(last_synced_at, connected_at) <= ?";
+        WHERE id = ? AND status = 'CONNECTED' \
+        AND COALESCE(last_synced_at, selected_at, connected_at) <= ?";
     Ok(run_raw(db, sql, [problem.into(), connection.into(), since.into()]).await? == 1)
 }
 
@@ -377,4 +378,36 @@ pub async fn known_until<C: ConnectionTrait>(
         .one(db)
         .await?;
     Ok(least.flatten())
+}
+
+/// Has the calendars of a connection that was mended looked at now, as if no look had failed.
+///
+/// # Errors
+/// The database's own.
+pub async fn begin_again<C: ConnectionTrait>(
+    db: &C,
+    connection: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let sql = "UPDATE calendar_syncs SET asked = asked + 1, failures = 0, problem = NULL, \
+        due_at = CASE WHEN due_at > ? THEN ? ELSE due_at END WHERE connection_id = ?";
+    run_raw(db, sql, [now.into(), now.into(), connection.into()]).await?;
+    Ok(())
+}
+
+/// Has all calendars of an agent read from the beginning, now: what was read of them is read otherwise
+/// since. A look under way loses its lease. One that fails keeps its pause.
+///
+/// # Errors
+/// The database's own.
+pub async fn read_anew<C: ConnectionTrait>(
+    db: &C,
+    agent: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let sql = "UPDATE calendar_syncs SET cursor = NULL, asked = asked + 1, lease_id = NULL, \
+        lease_until = NULL, due_at = CASE WHEN failures = 0 AND due_at > ? THEN ? ELSE due_at END \
+        WHERE agent_id = ?";
+    run_raw(db, sql, [now.into(), now.into(), agent.into()]).await?;
+    Ok(())
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use calendar_provider::{CalendarProvider, Connection, ProviderError};
 use chrono::TimeDelta;
+use chrono_tz::Tz;
 
-use super::{REAUTHENTICATION_REQUIRED, tokens};
+use super::{REAUTHENTICATION_REQUIRED, is_local, tokens};
 use crate::app::App;
-use crate::service::{Error, Result};
+use crate::service::{Error, Result, schedule};
 use crate::store::outbox::{self, Kind, New, Payload, Reauthentication};
 use crate::store::{self, calendar};
 
@@ -53,11 +54,33 @@ where
     Answer: Future<Output = Result<T, ProviderError>> + Send,
     T: Send,
 {
+    if record.status == REAUTHENTICATION_REQUIRED {
+        return Err(ProviderError::unauthorized());
+    }
+    ask_in_spite(app, record, deadline, call).await
+}
+
+/// The same also where the agent has to mend the connection: it may be that not the authorization is
+/// to be mended, but which calendars count.
+///
+/// # Errors
+/// As [`ask`].
+pub(super) async fn ask_in_spite<T, F, Answer>(
+    app: &App,
+    record: &calendar::Model,
+    deadline: Duration,
+    call: F,
+) -> Result<T, ProviderError>
+where
+    F: Fn(Arc<dyn CalendarProvider>, Connection) -> Answer + Send + Sync,
+    Answer: Future<Output = Result<T, ProviderError>> + Send,
+    T: Send,
+{
     let Some(provider) = app.providers.get(&record.provider) else {
         return Err(ProviderError::transient("this server does not have its provider"));
     };
-    if record.status == REAUTHENTICATION_REQUIRED {
-        return Err(ProviderError::unauthorized());
+    if !provider.about().configured {
+        return Err(not_set_up());
     }
     let answer = attempt(app, provider, record, deadline, call).await;
     if let Err(error) = &answer
@@ -81,14 +104,35 @@ where
     Answer: Future<Output = Result<T, ProviderError>> + Send,
     T: Send,
 {
-    let opened = tokens::fresh(app, provider, record).await?;
+    let mut opened = tokens::fresh(app, provider, record).await?;
+    let floating_zone = floating_zone(app, provider.as_ref(), record).await.map_err(fault)?;
+    opened.connection.floating_zone = floating_zone;
     let first = call(Arc::clone(provider), opened.connection.clone());
     let error = match within(deadline, first).await {
         Err(error) if tokens::ended(&error) => error,
         answer => return answer,
     };
-    let Some(other) = tokens::other(app, provider, &opened).await? else { return Err(error) };
+    let Some(mut other) = tokens::other(app, provider, &opened).await? else { return Err(error) };
+    other.connection.floating_zone = floating_zone;
     within(deadline, call(Arc::clone(provider), other.connection)).await
+}
+
+/// The agent's own zone, for events that name none; a calendar that is kept here has no such events.
+async fn floating_zone(
+    app: &App,
+    provider: &dyn CalendarProvider,
+    record: &calendar::Model,
+) -> Result<Option<Tz>> {
+    if is_local(provider) {
+        return Ok(None);
+    }
+    let zone = store::agent::meeting_time_zone(&app.db, record.agent_id).await?;
+    zone.as_deref().map(schedule::zone).transpose()
+}
+
+/// The operator has not given what the provider needs, or it was not there since this server started.
+pub(super) fn not_set_up() -> ProviderError {
+    ProviderError::transient("it is not set up on this server, or did not answer yet")
 }
 
 /// The agent can't mend it, but an operator who puts the key back can.
@@ -118,7 +162,7 @@ pub async fn within_deadline<T>(
 }
 
 /// How long a provider may take to answer a request.
-fn deadline(app: &App) -> Duration {
+pub(super) fn deadline(app: &App) -> Duration {
     Duration::from_secs(app.config.limits.provider_timeout_seconds.into())
 }
 

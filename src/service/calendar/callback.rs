@@ -1,16 +1,19 @@
 //! Connecting over OAuth, from the consent page back: nothing that comes with the browser is believed
 //! before it was compared with what was written down when it left.
 
+use std::sync::Arc;
+
 use calendar_provider::{ConnectRequest, ConnectedAccount, OAuth2, Permission, ProviderError};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
+use tracing::Instrument;
 use url::Url;
 use uuid::Uuid;
 
 use super::connect::{self, Tried};
 use super::oauth::{self, Granted, Refused};
 use super::tokens::{self, Kept};
-use super::{authorization, of_agent, provider, within_deadline};
+use super::{authorization, parting, provider, within_deadline};
 use crate::app::App;
 use crate::service::Error;
 use crate::store::authorization as store;
@@ -58,6 +61,7 @@ impl From<Error> for Problem {
         match error {
             Error::NotFound(_) => Self::Unknown,
             Error::BadInput { message, .. } => Self::Refused(message),
+            Error::Upstream(_) => Self::Unreachable,
             other => Self::Fault(other),
         }
     }
@@ -80,7 +84,7 @@ pub struct Told {
 
 /// Takes in a browser that comes back. `cookie` looks up what [`SentOn`](super::SentOn) gave it.
 pub async fn finish(
-    app: &App,
+    app: &Arc<App>,
     callback: Callback,
     cookie: impl Fn(Uuid) -> Option<String>,
 ) -> Told {
@@ -122,33 +126,61 @@ fn nobody(app: &App, problem: Problem) -> Told {
     }
 }
 
-async fn connect(app: &App, found: store::Model, callback: Callback) -> Result<String, Problem> {
+async fn connect(
+    app: &Arc<App>,
+    found: store::Model,
+    callback: Callback,
+) -> Result<String, Problem> {
     let provider = provider(app, &found.provider)?;
     let client = authorization::client(provider.as_ref())?;
     let code = check(client, callback)?;
     let verifier = found.verifier.as_deref().ok_or(Problem::Unknown)?;
     let verifier = app.secrets.open(verifier, found.id).map_err(Error::internal)?;
-    let verifier = String::from_utf8(verifier).map_err(Error::internal)?;
+    let verifier = String::from_utf8(verifier).map_err(Error::internal)?.into();
+    // In a task of its own: a browser that goes away must not lose what the provider answers.
+    let app = Arc::clone(app);
+    let taken_in = async move { take_in(&app, &found, &code, &verifier).await };
+    tokio::spawn(taken_in.in_current_span()).await.map_err(Error::internal)?
+}
+
+/// From the code to the calendar, or to a grant that was given back.
+async fn take_in(
+    app: &App,
+    found: &store::Model,
+    code: &SecretString,
+    verifier: &SecretString,
+) -> Result<String, Problem> {
+    let provider = provider(app, &found.provider)?;
+    let client = authorization::client(provider.as_ref())?;
     let redirect_uri = authorization::redirect_uri(app);
     let http = tokens::http(app);
-    let asking = (&redirect_uri, verifier.as_str());
-    let granted = oauth::exchange(&http, client, &code, asking, app.now()).await;
+    let asking = (&redirect_uri, verifier.expose_secret());
+    let granted = oauth::exchange(&http, client, code, asking, app.now()).await;
     let granted = granted.map_err(|refused| match refused {
         Refused::Grant => Problem::Unknown,
         Refused::Other(error) => problem(error),
     })?;
-    let kept = Kept::new(&granted);
-    match try_out(app, &found, &granted).await {
-        Ok(tried) => {
-            let account = tried.account.account.clone();
-            connect::replace(app, found.agent_id, provider.as_ref(), tried).await?;
-            Ok(account)
-        }
-        Err(problem) => {
-            give_back(app, &found, client, kept).await;
-            Err(problem)
-        }
+    let mut account = None;
+    let connected = put_in(app, found, &granted, &mut account).await;
+    if connected.is_err() {
+        give_back(app, found, account.as_deref(), client, Kept::new(&granted)).await;
     }
+    connected
+}
+
+/// Puts the calendar that was granted in the place of the former one, and says whose it is as soon as
+/// that is known.
+async fn put_in(
+    app: &App,
+    found: &store::Model,
+    granted: &Granted,
+    account: &mut Option<String>,
+) -> Result<String, Problem> {
+    let provider = provider(app, &found.provider)?;
+    let tried = try_out(app, found, granted, account).await?;
+    let connected = tried.account.account.clone();
+    connect::replace(app, found.agent_id, provider.as_ref(), tried).await?;
+    Ok(connected)
 }
 
 /// What the browser brought, where it is what was asked for.
@@ -170,7 +202,12 @@ fn check(client: &OAuth2, callback: Callback) -> Result<SecretString, Problem> {
 }
 
 /// Tries the new tokens out, before anything is changed.
-async fn try_out(app: &App, found: &store::Model, granted: &Granted) -> Result<Tried, Problem> {
+async fn try_out(
+    app: &App,
+    found: &store::Model,
+    granted: &Granted,
+    whose: &mut Option<String>,
+) -> Result<Tried, Problem> {
     let provider = provider(app, &found.provider)?;
     let permissions = &provider.about().permissions;
     let asked = || permissions.iter().map(|permission| permission.scope.clone()).collect();
@@ -186,6 +223,7 @@ async fn try_out(app: &App, found: &store::Model, granted: &Granted) -> Result<T
     request.granted_scopes = scopes.clone();
     let account: ConnectedAccount =
         within_deadline(app, provider.connect(request)).await.map_err(problem)?;
+    *whose = Some(account.account.clone());
     if let Some(expected) = found.account.as_ref().filter(|it| **it != account.account) {
         return Err(Problem::OtherAccount(expected.clone()));
     }
@@ -203,13 +241,25 @@ async fn try_out(app: &App, found: &store::Model, granted: &Granted) -> Result<T
     })
 }
 
-/// Has tokens forgotten that are of no use. Not where the agent has a calendar of this provider
-/// connected: it may be the same account, whose tokens would end as well.
-async fn give_back(app: &App, found: &store::Model, client: &OAuth2, kept: Kept) {
-    let connected = of_agent(app, found.agent_id).await;
-    let may_share = |it: &crate::store::calendar::Model| it.provider == found.provider;
-    if !matches!(&connected, Ok(connected) if !connected.as_ref().is_some_and(may_share)) {
-        return;
+/// Has tokens forgotten that are of no use, unless those of a connection would end as well.
+async fn give_back(
+    app: &App,
+    found: &store::Model,
+    account: Option<&str>,
+    client: &OAuth2,
+    kept: Kept,
+) {
+    match parting::is_shared(app, &found.provider, account).await {
+        Ok(false) => {}
+        Ok(true) => return,
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(
+                error,
+                "tokens of no use are not revoked: who shares them is not known"
+            );
+            return;
+        }
     }
     if let Err(error) = oauth::revoke(&tokens::http(app), client, &kept.to_revoke()).await {
         let error = &error as &dyn std::error::Error;

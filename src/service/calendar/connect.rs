@@ -8,7 +8,7 @@ use calendar_provider::{
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
-    Set,
+    QuerySelect, Set,
 };
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -25,8 +25,8 @@ pub(super) struct Tried {
     /// The connection's ID, for which its credentials are sealed.
     pub(super) id: Uuid,
     pub(super) account: ConnectedAccount,
-    /// The account's calendars, where its provider lists them.
-    pub(super) calendars: Vec<Listed>,
+    /// The account's calendars; none where they could not be listed, or its provider lists none.
+    pub(super) calendars: Option<Vec<Listed>>,
     pub(super) granted_scopes: Vec<String>,
     pub(super) sealed: Vec<u8>,
     pub(super) token_expires_at: Option<DateTime<Utc>>,
@@ -65,24 +65,24 @@ pub async fn connect(
 }
 
 /// The account's calendars, where its provider lists them. Connecting does not fail for want of the
-/// list: it is asked for again when the agent picks from it.
+/// list, unless a selection is to be kept: it is asked for again when the agent picks from it.
 pub(super) async fn list(
     app: &App,
     provider: &dyn CalendarProvider,
     agent: Uuid,
     account: &ConnectedAccount,
     secret: SecretString,
-) -> Vec<Listed> {
+) -> Option<Vec<Listed>> {
     if !provider.about().capabilities.calendars {
-        return Vec::new();
+        return None;
     }
     let connection = Connection::new(agent.to_string(), account.calendar_ref.clone(), secret);
     match within_deadline(app, provider.calendars(&connection)).await {
-        Ok(calendars) => calendars.into_iter().map(Listed::from).collect(),
+        Ok(calendars) => Some(calendars.into_iter().map(Listed::from).collect()),
         Err(error) => {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(agent.id = %agent, error, "an account's calendars could not be listed");
-            Vec::new()
+            None
         }
     }
 }
@@ -103,7 +103,7 @@ pub(super) async fn replace(
             if before.is_none() {
                 changes.joined_at = Set(now);
             }
-            let record = record(app, agent_id, provider, tried, before.as_ref());
+            let record = record(app, agent_id, provider, tried, before.as_ref())?;
             let row = record.clone().into_active_model().reset_all();
             calendar::Entity::insert(row).exec_without_returning(transaction).await?;
             if is_local(provider) {
@@ -119,37 +119,44 @@ pub(super) async fn replace(
 }
 
 /// The connection's row. An account that is connected again keeps the calendars that its agent picked,
-/// as far as they are still there.
+/// as far as they are still there. Whether they are must be known: another server may have an account of
+/// the same name, and a calendar that silently no longer counts lets its agent be booked twice.
 fn record(
     app: &App,
     agent_id: Uuid,
     provider: &dyn CalendarProvider,
     tried: Tried,
     before: Option<&calendar::Model>,
-) -> calendar::Model {
+) -> Result<calendar::Model> {
     let now = app.now();
     let Tried { id, account, calendars, granted_scopes, sealed, token_expires_at } = tried;
-    let provider_id = &provider.about().id;
-    let is_listed = |wanted: &String, must_write: bool| {
-        let listed = calendars.iter().find(|listed| listed.calendar_ref == *wanted);
-        calendars.is_empty() || listed.is_some_and(|listed| listed.writable || !must_write)
+    let about = provider.about();
+    let same =
+        before.filter(|before| before.provider == about.id && before.account == account.account);
+    let has_picked = |before: &calendar::Model| {
+        before.calendar_ref != account.calendar_ref || !before.also_busy.0.is_empty()
     };
-    let picked = before.filter(|before| {
-        before.provider == *provider_id
-            && before.account == account.account
-            && is_listed(&before.calendar_ref, true)
-    });
+    if about.capabilities.calendars && calendars.is_none() && same.is_some_and(has_picked) {
+        return Err(Error::Upstream("the account's calendars could not be listed".to_owned()));
+    }
+    let is_there = |wanted: &String, must_write: bool| match &calendars {
+        Some(listed) => listed
+            .iter()
+            .any(|listed| listed.calendar_ref == *wanted && (listed.writable || !must_write)),
+        None => *wanted == account.calendar_ref,
+    };
+    let picked = same.filter(|before| is_there(&before.calendar_ref, about.capabilities.writes));
     let (calendar_ref, calendar_name, also_busy) = match picked {
         Some(before) => {
-            let also = before.also_busy.0.iter().filter(|other| is_listed(other, false)).cloned();
+            let also = before.also_busy.0.iter().filter(|other| is_there(other, false)).cloned();
             (before.calendar_ref.clone(), before.calendar_name.clone(), also.collect())
         }
         None => (account.calendar_ref, account.calendar_name, Vec::new()),
     };
-    calendar::Model {
+    Ok(calendar::Model {
         id,
         agent_id,
-        provider: provider_id.clone(),
+        provider: about.id.clone(),
         account: account.account,
         calendar_name,
         calendar_ref,
@@ -158,15 +165,16 @@ fn record(
         granted_scopes: JsonOf(granted_scopes),
         credentials: sealed,
         connected_at: now,
+        selected_at: None,
         last_synced_at: is_local(provider).then_some(now),
         time_zone: account.time_zone.map(|zone| zone.name().to_owned()),
         language: account.language,
-        calendars: JsonOf(calendars),
+        calendars: JsonOf(calendars.unwrap_or_default()),
         also_busy: JsonOf(also_busy),
         token_expires_at,
         refresh_lease_id: None,
         refresh_lease_until: None,
-    }
+    })
 }
 
 /// Disconnects the agent's calendar: out of the queue until another is connected. Bookings and their
@@ -187,14 +195,14 @@ pub async fn disconnect(app: &App, agent_id: Uuid) -> Result<agent::Model> {
 }
 
 /// Takes out the connection and what was known from it, and writes down what its provider is to be
-/// told.
+/// told. Tokens and channels that are new by then are waited for.
 async fn forget(
     app: &App,
     transaction: &DatabaseTransaction,
     agent: Uuid,
 ) -> Result<Option<calendar::Model>> {
     let select = calendar::Entity::find().filter(calendar::Column::AgentId.eq(agent));
-    let before = select.one(transaction).await?;
+    let before = select.lock_exclusive().one(transaction).await?;
     if let Some(calendar) = &before {
         let read = parting::read_through(transaction, calendar.id).await?;
         parting::write(app, transaction, calendar, Part::Whole, &read).await?;

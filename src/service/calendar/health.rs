@@ -52,12 +52,12 @@ pub fn is_healthy(app: &App, calendar: &calendar::Model) -> bool {
     health.is_good(app)
 }
 
-/// The status that a calendar shows. One that was connected a moment ago and is still to be read for the
-/// first time is connected, though not yet in the queue; one that was not read for too long is
+/// The status that a calendar shows. One that was connected or picked a moment ago and is still to be
+/// read for the first time is connected, though not yet in the queue; one that was not read for too long is
 /// unreachable, whether or not that was noticed already.
 pub fn shown_status<'a>(app: &App, calendar: &'a calendar::Model) -> &'a str {
-    let is_new =
-        calendar.last_synced_at.is_none() && app.now() < calendar.connected_at + staleness(app);
+    let since = calendar.selected_at.unwrap_or(calendar.connected_at);
+    let is_new = calendar.last_synced_at.is_none() && app.now() < since + staleness(app);
     let has_provider = app.providers.contains_key(&calendar.provider);
     if calendar.status != CONNECTED || is_healthy(app, calendar) || (is_new && has_provider) {
         return &calendar.status;

@@ -9,7 +9,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use calendar_provider::{CalendarProvider, Connection, ProviderError, Watch};
 use chrono::TimeDelta;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect,
+};
 use uuid::Uuid;
 
 use super::{ask, oauth, tokens, within_deadline};
@@ -38,9 +40,10 @@ pub(super) async fn write<C: ConnectionTrait>(
     let Some(provider) = app.providers.get(&record.provider) else { return Ok(()) };
     let now = app.now();
     let channels: Vec<Channel> = read.iter().filter_map(channel).collect();
+    // A provider that is not there to be asked may well have tokens forgotten once it is.
     let has_tokens = part == Part::Whole
-        && tokens::is_oauth(provider.as_ref())
-        && provider.oauth2().is_some_and(|client| client.revocation_url.is_some());
+        && provider.oauth2().is_none_or(|client| client.revocation_url.is_some())
+        && tokens::are_kept_in(app, record);
     if channels.is_empty() && !has_tokens {
         return Ok(());
     }
@@ -77,13 +80,14 @@ fn channel(read: &sync::Model) -> Option<Channel> {
     })
 }
 
-/// The calendars that are read through a connection.
+/// The calendars that are read through a connection, which nobody else changes until the transaction
+/// ends.
 pub(super) async fn read_through<C: ConnectionTrait>(
     db: &C,
     connection: Uuid,
 ) -> Result<Vec<sync::Model>> {
     let select = sync::Entity::find().filter(sync::Column::ConnectionId.eq(connection));
-    Ok(select.all(db).await?)
+    Ok(select.lock_exclusive().all(db).await?)
 }
 
 /// Tells a provider what [`write`] wrote.
@@ -127,7 +131,10 @@ async fn end(
     farewell: &Farewell,
 ) -> Result<(), ProviderError> {
     let Ok(record) = as_it_was(agent, farewell) else { return Ok(()) };
-    let Ok(mut opened) = tokens::open(app, provider.as_ref(), &record) else {
+    if !provider.about().configured {
+        return Err(ask::not_set_up());
+    }
+    let Ok(mut opened) = tokens::open(app, &record) else {
         tracing::warn!(
             "a connection can't be ended at its provider: it was sealed with another key"
         );
@@ -147,17 +154,23 @@ async fn end(
         unless_passing(within_deadline(app, provider.unwatch(&connection, &watch)).await)?;
     }
     let Some(client) = provider.oauth2().filter(|_| farewell.revoke) else { return Ok(()) };
-    // To Google a token stands for all that its account granted, so to revoke it would end the
-    // tokens of another connection of the same account as well.
-    let shared = calendar::Entity::find()
-        .filter(calendar::Column::Provider.eq(&farewell.farewell))
-        .filter(calendar::Column::Account.eq(&farewell.account))
-        .count(&app.db)
-        .await;
-    match (shared.map_err(|error| ask::fault(error.into()))?, opened.to_revoke()) {
-        (0, Some(token)) => unless_passing(oauth::revoke(&tokens::http(app), client, &token).await),
+    let shared = is_shared(app, &farewell.farewell, Some(&farewell.account)).await;
+    match (shared.map_err(ask::fault)?, opened.to_revoke()) {
+        (false, Some(token)) => {
+            unless_passing(oauth::revoke(&tokens::http(app), client, &token).await)
+        }
         _ => Ok(()),
     }
+}
+
+/// Whether to revoke a token may end those of a connection that is in use. To Google a token stands for
+/// all that its account granted, whichever agent connected it. An account that is not known may be any.
+pub(super) async fn is_shared(app: &App, provider: &str, account: Option<&str>) -> Result<bool> {
+    let mut select = calendar::Entity::find().filter(calendar::Column::Provider.eq(provider));
+    if let Some(account) = account {
+        select = select.filter(calendar::Column::Account.eq(account));
+    }
+    Ok(0 < select.count(&app.db).await?)
 }
 
 /// The channels that did not end by themselves.

@@ -1,14 +1,17 @@
 //! Picking which calendars of an account count.
 
 use calendar_provider::ProviderError;
+use chrono::TimeDelta;
+use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
 
+use super::ask::{ask_in_spite, deadline};
 use super::parting::{self, Part};
-use super::{ask, of_agent, provider};
+use super::{CONNECTED, REAUTHENTICATION_REQUIRED, of_agent, provider};
 use crate::app::App;
 use crate::service::{Error, Result};
 use crate::store::calendar::{self, Listed};
-use crate::store::{JsonOf, agent};
+use crate::store::{JsonOf, agent, outbox, sync};
 
 /// Most calendars that block an agent besides the one that is written to.
 const MOST: usize = 20;
@@ -55,7 +58,9 @@ pub fn calendars(app: &App, record: &calendar::Model) -> Vec<Counted> {
 }
 
 /// Changes which calendars of the connected account count. The agent is out of the queue until those
-/// that were not read before have been. Entries of bookings stay where they are.
+/// that were not read before have been. Entries of bookings stay where they are. A connection that its
+/// agent was to mend is mended by this where its account still answers: what was wrong then is that one
+/// of its calendars is gone.
 ///
 /// # Errors
 /// `NOT_FOUND` where no calendar is connected; `BAD_USER_INPUT` for one that the account does not have
@@ -71,12 +76,9 @@ pub async fn select(app: &App, agent_id: Uuid, selection: Selection) -> Result<a
         let message = format!("{} has one calendar alone", about.name);
         return Err(Error::bad_input("input.agentId", message));
     }
-    let listed =
-        ask(
-            app,
-            &record,
-            |provider, connection| async move { provider.calendars(&connection).await },
-        );
+    let listed = ask_in_spite(app, &record, deadline(app), |provider, connection| async move {
+        provider.calendars(&connection).await
+    });
     let listed: Vec<Listed> =
         listed.await.map_err(unlisted)?.into_iter().map(Listed::from).collect();
     let (chosen, also_busy) = check(&listed, selection, about.capabilities.writes)?;
@@ -88,14 +90,32 @@ pub async fn select(app: &App, agent_id: Uuid, selection: Selection) -> Result<a
         now.calendar_name = Some(chosen.name.clone());
         now.also_busy = JsonOf(also_busy.clone());
         now.calendars = JsonOf(listed.clone());
+        let was = std::mem::replace(&mut now.status, CONNECTED.to_owned());
+        now.problem = None;
+        now.selected_at = Some(app.now());
         calendar::set_selection(transaction, &now).await?;
         let over = crate::service::sync::begin(transaction, app, &now).await?;
+        if was == REAUTHENTICATION_REQUIRED {
+            go_on(app, transaction, &now).await?;
+        }
         parting::write(app, transaction, &now, Part::Calendars, &over).await
     });
     let selected = selected.await?;
     app.wake.notify_one();
     app.wake_sync.notify_one();
     Ok(selected)
+}
+
+/// Goes on with whatever rested until the agent mended the connection: looks at calendars, and entries.
+async fn go_on(
+    app: &App,
+    transaction: &DatabaseTransaction,
+    record: &calendar::Model,
+) -> Result<()> {
+    let now = app.now();
+    let give_up_at = now + TimeDelta::minutes(app.config.delivery.give_up_after_minutes.into());
+    sync::begin_again(transaction, record.id, now).await?;
+    Ok(outbox::resume_events(transaction, record.agent_id, now, give_up_at).await?)
 }
 
 /// The calendar to write to and the others, in order and each once.

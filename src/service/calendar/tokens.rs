@@ -10,12 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use calendar_http::HttpClient;
-use calendar_provider::{
-    CalendarProvider, ConnectMethod, Connection, ErrorClass, OAuth2, ProviderError,
-};
+use calendar_provider::{CalendarProvider, Connection, ErrorClass, OAuth2, ProviderError};
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -35,6 +33,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// How often new tokens are written again where the database fails for a moment.
 const WRITES: u32 = 6;
+/// What sealed tokens begin with, and a provider's own credentials never do: those are text, and in
+/// UTF-8 there is no such byte (RFC 3629, section 1). What is kept says itself what it is, for a
+/// provider may not be there to be asked how it connects.
+const TOKENS: u8 = 0xff;
 
 /// What is kept of a grant, sealed.
 #[derive(Clone, Serialize, Deserialize)]
@@ -64,15 +66,25 @@ impl Kept {
     }
 
     pub(super) fn seal(&self, secrets: &Secrets, row: Uuid, random: &[u8; 32]) -> Result<Vec<u8>> {
-        let plain = SecretString::from(serde_json::to_string(self).map_err(Error::internal)?);
-        Ok(secrets.seal(plain.expose_secret().as_bytes(), row, random))
+        let mut plain = vec![TOKENS];
+        serde_json::to_writer(&mut plain, self).map_err(Error::internal)?;
+        let plain = SecretSlice::from(plain);
+        Ok(secrets.seal(plain.expose_secret(), row, random))
     }
 
-    pub(super) fn open(secrets: &Secrets, sealed: &[u8], row: Uuid) -> Result<Self> {
-        let plain = secrets.open(sealed, row).map_err(Error::internal)?;
+    /// None where what is sealed are a provider's own credentials.
+    fn read(plain: &[u8]) -> Result<Option<Self>> {
+        let Some(tokens) = plain.strip_prefix(&[TOKENS]) else { return Ok(None) };
         // Serde's own errors would show what they stumbled over.
-        serde_json::from_slice(&plain)
-            .map_err(|_| Error::internal(anyhow::anyhow!("tokens are not kept as they should be")))
+        let kept = serde_json::from_slice(tokens)
+            .map_err(|_| Error::internal(anyhow::anyhow!("tokens are not kept as they should be")));
+        kept.map(Some)
+    }
+
+    fn open(secrets: &Secrets, sealed: &[u8], row: Uuid) -> Result<Self> {
+        let plain = secrets.open(sealed, row).map_err(Error::internal)?;
+        let none = || Error::internal(anyhow::anyhow!("there are no tokens to refresh"));
+        Self::read(&plain)?.ok_or_else(none)
     }
 
     /// The token whose end is the end of the grant.
@@ -89,27 +101,22 @@ impl Kept {
     }
 }
 
-/// Whether agents connect the provider's calendars over OAuth.
-pub(super) fn is_oauth(provider: &dyn CalendarProvider) -> bool {
-    provider.about().connect_with == ConnectMethod::OAuth2
+/// Whether a connection is one over OAuth, as far as its credentials open.
+pub(super) fn are_kept_in(app: &App, record: &calendar::Model) -> bool {
+    open(app, record).is_ok_and(|opened| opened.kept.is_some())
 }
 
 /// What the provider is given, with the tokens as they are kept.
 ///
 /// # Errors
 /// `INTERNAL` where the credentials do not open: another secret key is in use.
-pub(super) fn open(
-    app: &App,
-    provider: &dyn CalendarProvider,
-    record: &calendar::Model,
-) -> Result<Opened> {
+pub(super) fn open(app: &App, record: &calendar::Model) -> Result<Opened> {
     let owner = record.agent_id.to_string();
-    let (secret, kept) = if is_oauth(provider) {
-        let kept = Kept::open(&app.secrets, &record.credentials, record.id)?;
-        (SecretString::from(kept.access_token.clone()), Some(kept))
-    } else {
-        let plain = app.secrets.open(&record.credentials, record.id).map_err(Error::internal)?;
-        (String::from_utf8(plain).map_err(Error::internal)?.into(), None)
+    let plain = app.secrets.open(&record.credentials, record.id).map_err(Error::internal)?;
+    let kept = Kept::read(&plain)?;
+    let secret = match &kept {
+        Some(kept) => SecretString::from(kept.access_token.clone()),
+        None => String::from_utf8(plain).map_err(Error::internal)?.into(),
     };
     let mut connection = Connection::new(owner, record.calendar_ref.clone(), secret);
     connection.also_busy = record.also_busy.0.clone();
@@ -119,13 +126,13 @@ pub(super) fn open(
 /// The same, with tokens that are good for a while yet as far as we know.
 ///
 /// # Errors
-/// `Unauthorized` where the grant ended; `NotFound` where the connection was replaced.
+/// `Unauthorized` where the grant ended; a transient one where the connection was replaced.
 pub(super) async fn fresh(
     app: &App,
     provider: &Arc<dyn CalendarProvider>,
     record: &calendar::Model,
 ) -> Result<Opened, ProviderError> {
-    let opened = open(app, provider.as_ref(), record).map_err(ask::unopened)?;
+    let opened = open(app, record).map_err(ask::unopened)?;
     let (now, expires_at) = (app.now(), record.token_expires_at);
     if !opened.kept.as_ref().is_some_and(|kept| kept.is_due(expires_at, now)) {
         return Ok(opened);
@@ -178,13 +185,14 @@ async fn renew(
     loop {
         let found = calendar::Entity::find_by_id(stale.record.id).one(&app.db).await;
         let Some(record) = found.map_err(broken)? else {
-            return Err(ProviderError::not_found("the connection"));
+            return Err(replaced());
         };
-        if record.status == REAUTHENTICATION_REQUIRED {
+        // Who asks in spite of that status tries whether the grant still is.
+        if record.status == REAUTHENTICATION_REQUIRED && record.status != stale.record.status {
             return Err(ProviderError::unauthorized());
         }
         if record.credentials != stale.record.credentials {
-            return open(app, provider.as_ref(), &record).map_err(ask::unopened);
+            return open(app, &record).map_err(ask::unopened);
         }
         if let Some(refresh) = claim(app, client, record).await.map_err(broken)? {
             // In a task of its own: a caller that gives up must not lose what the provider answers.
@@ -192,7 +200,7 @@ async fn renew(
             let refreshed = refreshed.map_err(|error| {
                 ProviderError::transient("this server met a fault").with_source(error)
             })?;
-            return open(app, provider.as_ref(), &refreshed?).map_err(ask::unopened);
+            return open(app, &refreshed?).map_err(ask::unopened);
         }
         if wait == Wait::No || timeout <= waited {
             return Err(ProviderError::transient("its tokens are being refreshed"));
@@ -291,14 +299,14 @@ impl Refresh {
                     tracing::warn!(calendar.id = %record.id, error, "new tokens are written again");
                 }
                 Ok(true) => return Ok(record),
-                Ok(false) => return Err(ProviderError::not_found("the connection")),
+                Ok(false) => return Err(replaced()),
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
         match self.write(&record).await.map_err(broken)? {
             true => Ok(record),
-            false => Err(ProviderError::not_found("the connection")),
+            false => Err(replaced()),
         }
     }
 
@@ -322,6 +330,11 @@ impl Refresh {
         run_raw(&self.db, sql, [self.record.id.into(), self.lease.into()]).await?;
         Ok(())
     }
+}
+
+/// The connection is no more, and whoever asks again is given the one in its place.
+fn replaced() -> ProviderError {
+    ProviderError::transient("another calendar was connected meanwhile")
 }
 
 /// A database that fails, in words for whoever asked a provider.

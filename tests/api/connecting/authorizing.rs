@@ -169,6 +169,39 @@ on_both! {
         assert_eq!(office.seen().await["calendar"]["grantedScopes"], json!(["calendars", "profile"]));
     }
 
+    async fn what_fails_for_one_agent_revokes_nothing_of_another(office: Office) {
+        office.connected().await;
+        let mut office = office;
+        let hedy = office.test.agent("Hedy").await;
+        let grace = std::mem::replace(&mut office.agent, hedy);
+        office.calendar.oauth.set_consent(Consent::Untick(vec!["calendars".into()]));
+        check_refused(&office.connect().await, "leave their boxes ticked");
+        assert_eq!(office.calendar.oauth.counts().revocations, 0, "Google would end both");
+        office.agent = grace;
+        assert_eq!(office.ask().await, Ok(3));
+    }
+
+    async fn a_browser_that_goes_away_loses_no_grant(office: Office) {
+        let mut browser = Browser::default();
+        let start = office.start_link(None).await;
+        let back = browser.consent(&office.test, &office.calendar.oauth, &start).await;
+        office.calendar.oauth.inflict_next(1, Fault::Slow(std::time::Duration::from_millis(200)));
+        tokio::select! {
+            _ = browser.visit(&office.test, &back) => panic!("it was to be slow"),
+            () = async {
+                while office.calendar.oauth.counts().token_requests == 0 {
+                    tokio::task::yield_now().await;
+                }
+            } => {}
+        }
+        let connected = async {
+            while office.test.count("calendar_connections").await == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), connected).await.unwrap();
+    }
+
     async fn what_does_not_work_leaves_the_former_calendar(office: Office) {
         office.connected().await;
         let before = office.seen().await;

@@ -79,6 +79,7 @@ on_both! {
         let back = browser.consent(&office.test, &office.calendar.oauth, &link).await;
         check_refused(&browser.visit(&office.test, &back).await, "for the account owner@example.com");
         assert_eq!(office.status().await, "REAUTHENTICATION_REQUIRED");
+        assert_eq!(office.calendar.oauth.standing_grants("thief@example.com"), 0, "given back");
         let mut forged = link.clone();
         forged.set_path(&format!("{}x", link.path()));
         check_refused(&browser.visit(&office.test, &forged).await, "used already or is too old");
@@ -97,6 +98,56 @@ on_both! {
         let [sent] = mails.as_slice() else { panic!("{mails:?}") };
         assert_eq!(sent.mail.to.email, "grace@agents.example");
         assert!(sent.mail.text.contains(SETTINGS), "{}", sent.mail.text);
+    }
+
+    async fn another_calendar_is_picked_where_one_is_gone(office: Office) {
+        office.connected().await;
+        office.select("team", &["holidays"]).await.data("/selectCalendar/id");
+        office.read().await;
+        let booking = office.book().await;
+        let sql = "UPDATE calendar_connections SET status = 'REAUTHENTICATION_REQUIRED', \
+            problem = 'the calendar was not found; connect it again or choose another'";
+        frontdesk::store::run_raw(&office.test.app.db, sql, []).await.unwrap();
+        office.test.deliver().await;
+        office.advance(TimeDelta::hours(2));
+        office.test.deliver().await;
+        assert_eq!(office.event_status(&booking).await, "PENDING", "for a while");
+        office.calendar.list(&[("primary", true), ("holidays", false)]);
+        office.select("primary", &["holidays"]).await.data("/selectCalendar/id");
+        let seen = office.seen().await;
+        assert_eq!(seen["calendar"]["status"], "CONNECTED", "though it was not read for hours");
+        assert_eq!(seen["calendar"]["problem"], json!(null));
+        office.test.deliver().await;
+        assert_eq!(office.calendar.events().into_values().collect::<Vec<_>>(), ["primary"]);
+        office.calendar.break_down(true);
+        office.test.sync().await;
+        assert_eq!(office.status().await, "CONNECTED", "a while yet");
+        office.advance(TimeDelta::hours(2));
+        office.test.sync().await;
+        assert_eq!(office.status().await, "UNREACHABLE");
+        // Not where it is the authorization that ended.
+        office.calendar.break_down(false);
+        office.revoke().await;
+        assert_eq!(office.select("primary", &[]).await.code(), "UPSTREAM_UNAVAILABLE");
+        assert_eq!(office.status().await, "REAUTHENTICATION_REQUIRED");
+    }
+
+    async fn what_was_picked_is_kept_where_it_is_still_there(office: Office) {
+        office.connected().await;
+        office.calendar.hide_list(true);
+        assert_eq!(office.connect().await.status, 200, "nothing was picked");
+        office.calendar.hide_list(false);
+        office.select("team", &["holidays", "primary"]).await.data("/selectCalendar/id");
+        let before = office.record().await;
+        office.calendar.hide_list(true);
+        check_refused(&office.connect().await, "did not answer");
+        assert_eq!(office.record().await, before);
+        office.calendar.hide_list(false);
+        office.calendar.list(&[("primary", true), ("team", true)]);
+        office.connected().await;
+        let after = office.record().await;
+        assert_eq!((after.calendar_ref.as_str(), after.also_busy.0), ("team", vec!["primary".into()]));
+        assert_eq!(office.calendar.oauth.counts().revocations, 0);
     }
 
     async fn the_agent_picks_which_calendars_count(office: Office) {

@@ -215,7 +215,11 @@ impl Office {
 
     /// Another process on the same database.
     fn other_process(&self) -> Arc<App> {
-        let provider: Arc<dyn calendar_provider::CalendarProvider> = self.calendar.clone();
+        self.process_with(self.calendar.clone())
+    }
+
+    /// The same, with another provider.
+    fn process_with(&self, provider: Arc<dyn calendar_provider::CalendarProvider>) -> Arc<App> {
         Arc::new(App::new(Parts {
             db: self.test.app.db.clone(),
             clock: Arc::clone(&self.test.clock) as Arc<dyn Clock>,

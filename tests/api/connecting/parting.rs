@@ -57,6 +57,20 @@ on_both! {
         assert_eq!(kept["credentials"], "", "what was sealed is gone");
     }
 
+    async fn an_end_at_which_the_provider_falls_over_keeps_nothing_sealed(office: Office) {
+        office.connected().await;
+        office.watch().await;
+        office.disconnect().await;
+        office.watch_ends().await;
+        office.calendar.fall_over();
+        office.advance(TimeDelta::days(2));
+        office.test.deliver().await;
+        assert_eq!(office.test.texts("SELECT state FROM outbox").await, ["FAILED"]);
+        let kept = office.test.texts("SELECT CAST(payload AS text) FROM outbox").await;
+        let kept: Value = serde_json::from_str(&kept[0]).unwrap();
+        assert_eq!(kept["credentials"], "");
+    }
+
     async fn an_end_that_nobody_hears_is_given_up_quietly(office: Office) {
         office.connected().await;
         office.watch().await;

@@ -2,9 +2,12 @@
 
 use chrono::TimeDelta;
 use fake_oauth::Fault;
+use frontdesk::store::run_raw;
+use serde_json::json;
 
 use super::{Office, Rotating, ShortLived, ask};
 use crate::on_both;
+use crate::support::oauth_calendar::OAuthCalendar;
 
 on_both! {
     async fn tokens_are_refreshed_before_they_end(office: Office) {
@@ -86,6 +89,46 @@ on_both! {
         let counts = office.calendar.oauth.counts();
         assert_eq!((counts.refreshes, counts.token_requests_at_once), (1, 1));
         assert_eq!(office.ask().await, Ok(3));
+    }
+
+    async fn a_calendar_that_was_replaced_meanwhile_is_asked_for_again(office: Office) {
+        office.connected().await;
+        let former = office.record().await;
+        office.connected().await;
+        office.advance(TimeDelta::hours(2));
+        let error = ask(&office.test.app, &former).await.unwrap_err();
+        assert!(error.contains("can't be reached: another calendar was connected"), "{error}");
+    }
+
+    async fn a_provider_that_is_not_there_yet_is_not_asked(office: Office) {
+        office.connected().await;
+        let early = office.process_with(OAuthCalendar::absent());
+        let record = office.record().await;
+        let error = ask(&early, &record).await.unwrap_err();
+        assert!(error.contains("did not answer yet"), "{error}");
+        assert_eq!(office.status().await, "CONNECTED");
+        frontdesk::service::calendar::disconnect(&early, record.agent_id).await.unwrap();
+        frontdesk::jobs::run_due(&early).await.unwrap();
+        assert_eq!(office.calendar.oauth.counts().revocations, 0);
+        office.advance(TimeDelta::minutes(1));
+        office.test.deliver().await;
+        assert_eq!(office.calendar.oauth.counts().revocations, 1, "once it is there");
+    }
+
+    async fn the_agents_zone_is_for_events_that_name_none(office: Office) {
+        office.connected().await;
+        let app = &office.test.app;
+        let read = "UPDATE calendar_syncs SET cursor = 'c1', due_at = ?";
+        run_raw(&app.db, read, [(app.now() + TimeDelta::hours(1)).into()]).await.unwrap();
+        for (zone, cursor, looks) in [(chrono_tz::UTC, "c1", 0), (chrono_tz::Asia::Tokyo, "", 1)] {
+            let input = json!({ "timeZone": zone.name() });
+            office.test.set_availability(&office.agent, input).await;
+            let kept = "SELECT COALESCE(cursor, '') FROM calendar_syncs";
+            assert_eq!(office.test.texts(kept).await, [cursor], "{zone}");
+            office.ask().await.unwrap();
+            assert_eq!(office.calendar.floating_zone(), Some(zone));
+            assert_eq!(office.test.sync().await, looks, "{zone}");
+        }
     }
 
     async fn a_caller_that_gives_up_loses_no_token(office: Rotating) {

@@ -36,6 +36,9 @@ pub(crate) struct OAuthCalendar {
 #[derive(Default)]
 struct State {
     broken: bool,
+    unlisted: bool,
+    falls_over: bool,
+    floating_zone: Option<chrono_tz::Tz>,
     calendars: Vec<CalendarInfo>,
     tokens: BTreeSet<String>,
     unwatched: Vec<String>,
@@ -86,6 +89,13 @@ impl OAuthCalendar {
         [Arc::new(Lesser(unset)), Arc::new(Lesser(feed))]
     }
 
+    /// The same before it was there to be asked, as a provider at an address is that is down.
+    pub(crate) fn absent() -> Arc<dyn CalendarProvider> {
+        let mut about = About::new(OUTLOOK, OUTLOOK, ConnectMethod::None);
+        about.configured = false;
+        Arc::new(Lesser(about))
+    }
+
     /// What each account has: the reference, and whether it can be written to.
     pub(crate) fn list(&self, calendars: &[(&str, bool)]) {
         let info = |(calendar_ref, writable): &(&str, bool)| {
@@ -100,6 +110,21 @@ impl OAuthCalendar {
     /// Whether it fails at everything.
     pub(crate) fn break_down(&self, broken: bool) {
         self.state.lock().unwrap().broken = broken;
+    }
+
+    /// Whether it fails at listing calendars.
+    pub(crate) fn hide_list(&self, hidden: bool) {
+        self.state.lock().unwrap().unlisted = hidden;
+    }
+
+    /// From now on it panics where a channel is to be ended.
+    pub(crate) fn fall_over(&self) {
+        self.state.lock().unwrap().falls_over = true;
+    }
+
+    /// The zone for events that name none, as last told.
+    pub(crate) fn floating_zone(&self) -> Option<chrono_tz::Tz> {
+        self.state.lock().unwrap().floating_zone
     }
 
     /// The access tokens that came in.
@@ -127,6 +152,7 @@ impl OAuthCalendar {
     }
 
     fn of(&self, connection: &Connection) -> Result<Access, ProviderError> {
+        self.state.lock().unwrap().floating_zone = connection.floating_zone;
         self.access(connection.credentials.expose_secret())
     }
 }
@@ -153,7 +179,11 @@ impl CalendarProvider for OAuthCalendar {
 
     async fn calendars(&self, connection: &Connection) -> Result<Vec<CalendarInfo>, ProviderError> {
         self.of(connection)?;
-        Ok(self.state.lock().unwrap().calendars.clone())
+        let state = self.state.lock().unwrap();
+        if state.unlisted {
+            return Err(ProviderError::transient("no connection"));
+        }
+        Ok(state.calendars.clone())
     }
 
     async fn free_busy(
@@ -187,6 +217,8 @@ impl CalendarProvider for OAuthCalendar {
 
     async fn unwatch(&self, connection: &Connection, watch: &Watch) -> Result<(), ProviderError> {
         self.of(connection)?;
+        let falls_over = self.state.lock().unwrap().falls_over;
+        assert!(!falls_over, "a provider that falls over");
         let ended = format!("{}/{}", connection.calendar_ref, watch.watch_ref);
         self.state.lock().unwrap().unwatched.push(ended);
         Ok(())
