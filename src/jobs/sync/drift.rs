@@ -22,7 +22,7 @@ pub(super) struct Verdict {
 /// What came of a direct look.
 enum Shown {
     /// How the booking is to be shown.
-    New(Verdict),
+    New(Box<Verdict>),
     /// It is shown so already.
     AsBefore,
     /// Nothing: the entry can't be looked at. Where it was seen, the agent is busy.
@@ -47,7 +47,7 @@ pub(super) async fn verify(
     let (mut verdicts, mut busy) = (Vec::new(), Vec::new());
     for shown in all {
         match shown {
-            Shown::New(verdict) => verdicts.push(verdict),
+            Shown::New(verdict) => verdicts.push(*verdict),
             Shown::AsBefore => {}
             Shown::Hidden(seen) => busy.extend(seen),
         }
@@ -64,7 +64,8 @@ async fn one(look: &Look<'_>, suspect: Suspect) -> Result<Shown, ProviderError> 
         async move { provider.get_event(&connection, &handle).await }
     });
     match asked.await {
-        Ok(found) => Ok(verdict(look, booking, found).map_or(Shown::AsBefore, Shown::New)),
+        Ok(found) => Ok(verdict(look, booking, found)
+            .map_or(Shown::AsBefore, |verdict| Shown::New(Box::new(verdict)))),
         Err(error) if error.is_retryable() => Err(error),
         Err(error @ ProviderError::Unauthorized { .. }) => Err(error),
         Err(error) => {
