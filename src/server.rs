@@ -179,7 +179,8 @@ fn router(app: &Arc<App>, shutdown: Shutdown) -> anyhow::Result<Router> {
     })?;
     let HttpConfig { rate_limit, trusted_proxies, .. } = http_config(&app.config);
     let oauth = http::oauth(Arc::clone(app), rate_limit, trusted_proxies);
-    let router = router.merge(http::feeds(Arc::clone(app))).merge(http::pushes(Arc::clone(app)));
+    let pushes = http::pushes(Arc::clone(app), rate_limit, trusted_proxies);
+    let router = router.merge(http::feeds(Arc::clone(app))).merge(pushes);
     Ok(router.merge(http::pages()).merge(oauth))
 }
 

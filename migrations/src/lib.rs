@@ -22,7 +22,11 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// Runs `statements`, separated by lines of `--`, in the words of the database at hand.
+/// What stands between two statements.
+const BETWEEN: &str = "\n--\n";
+
+/// Runs `statements`, separated by [`BETWEEN`], in the words of the database at hand and in one
+/// transaction.
 ///
 /// The two databases differ in the names of five types and in nothing else that a table says,
 /// so a step is written once, with `{uuid}`, `{instant}`, `{json}`, `{bytes}` and `{bool}`.
@@ -38,7 +42,7 @@ async fn run(manager: &SchemaManager<'_>, statements: &str) -> Result<(), DbErr>
     }
     // On one connection: another of the pool may still hold the schema that was before.
     let transaction = manager.get_connection().begin().await?;
-    for statement in sql.split("\n--\n") {
+    for statement in sql.split(BETWEEN) {
         transaction.execute_unprepared(statement).await?;
     }
     transaction.commit().await

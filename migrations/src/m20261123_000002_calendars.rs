@@ -10,21 +10,22 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, UP).await?;
-        match manager.get_database_backend() {
-            DbBackend::Postgres => crate::run(manager, POSTGRES_UP).await,
-            _ => crate::run(manager, &sqlite_outbox("")).await,
-        }
+        let outbox = match manager.get_database_backend() {
+            DbBackend::Postgres => POSTGRES_UP.to_owned(),
+            _ => sqlite_outbox(""),
+        };
+        // In one transaction: a crash in between must leave nothing that can't be run again.
+        crate::run(manager, &[UP, &outbox].join(crate::BETWEEN)).await
     }
 
     /// Deliveries that are not about a booking are lost: there was no place for them before.
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, "DELETE FROM outbox WHERE booking_id IS NULL").await?;
-        match manager.get_database_backend() {
-            DbBackend::Postgres => crate::run(manager, POSTGRES_DOWN).await?,
-            _ => crate::run(manager, &sqlite_outbox("NOT NULL")).await?,
-        }
-        crate::run(manager, DOWN).await
+        let lost = "DELETE FROM outbox WHERE booking_id IS NULL";
+        let outbox = match manager.get_database_backend() {
+            DbBackend::Postgres => POSTGRES_DOWN.to_owned(),
+            _ => sqlite_outbox("NOT NULL"),
+        };
+        crate::run(manager, &[lost, &outbox, DOWN].join(crate::BETWEEN)).await
     }
 }
 

@@ -1,10 +1,12 @@
 //! A rate limit for each address, for callers that show no key.
 
 use std::{
+    collections::HashMap,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     num::NonZeroU32,
     sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -76,6 +78,41 @@ impl Limiter {
     #[cfg(test)]
     pub(crate) fn known(&self) -> usize {
         self.addresses.len()
+    }
+}
+
+/// A limit that only bad calls count against: whoever has used it up is refused for a while, whatever it
+/// calls for.
+#[derive(Debug)]
+pub(crate) struct Strikes {
+    limiter: Limiter,
+    /// Addresses that have used it up, and until when: a bucket can't be looked into.
+    out: Mutex<HashMap<IpAddr, Instant>>,
+}
+
+impl Strikes {
+    pub(crate) fn new(limit: RateLimit) -> Self {
+        Self { limiter: Limiter::new(limit), out: Mutex::default() }
+    }
+
+    /// Counts a bad call.
+    pub(crate) fn count(&self, client: IpAddr) {
+        let Err(wait) = self.limiter.take(client, NonZeroU32::MIN) else { return };
+        let now = Instant::now();
+        let mut out = self.out();
+        out.retain(|_, until| now < *until);
+        out.insert(network(client), now + wait);
+    }
+
+    /// How long an address is refused from now on.
+    pub(crate) fn wait(&self, client: IpAddr) -> Option<Duration> {
+        let until = self.out().get(&network(client)).copied()?;
+        until.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero())
+    }
+
+    fn out(&self) -> MutexGuard<'_, HashMap<IpAddr, Instant>> {
+        // What a panic left behind is still a table of instants.
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::mail::{self, AgentNotice};
 use crate::service::{Error, Result, calendar, invite, schedule};
 use crate::store;
-use crate::store::booking::CANCELLED;
+use crate::store::booking::{self, CANCELLED};
 use crate::store::outbox::Model;
 
 /// Writes the entry, or takes it out where the booking is called off.
@@ -113,7 +113,11 @@ async fn carry_out(
     // A reference of another calendar means nothing in this one.
     let stands_here = booking.event_calendar.as_ref() == Some(&target.place());
     let event_ref = booking.event_ref.clone().filter(|_| stands_here);
+    let cleared = clear_former(app, target, booking).await;
     if booking.status == CANCELLED {
+        if let Err(error) = cleared {
+            return Ok(Err(error));
+        }
         let handle = EventHandle::new(&booking.uid, event_ref);
         let deleted = target.ask(app, |provider, connection| {
             let handle = handle.clone();
@@ -121,9 +125,42 @@ async fn carry_out(
         });
         return Ok(deleted.await.map(|()| Delivered::EventRemoved));
     }
+    match cleared {
+        // The new entry matters more than one that can't be taken out any more.
+        Err(error) if !may_pass(&error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(booking.id = %booking.id, error, "an entry stays in a former calendar");
+        }
+        Err(error) => return Ok(Err(error)),
+        Ok(()) => {}
+    }
     let mut draft = draft(app, subject)?;
     draft.event_ref = event_ref;
     Ok(write(app, target, &draft).await)
+}
+
+/// Takes the entry out of the calendar of the same account that it was written to before the agent chose
+/// another. One of another account is out of reach.
+async fn clear_former(
+    app: &App,
+    target: &Target<'_>,
+    booking: &booking::Model,
+) -> Result<(), ProviderError> {
+    let Target::Elsewhere(record) = target else { return Ok(()) };
+    let former = booking.event_calendar.as_deref().and_then(|place| record.former(place));
+    let Some(former) = former else { return Ok(()) };
+    let handle = EventHandle::new(&booking.uid, booking.event_ref.clone());
+    let deleted = calendar::ask(app, record, |provider, mut connection| {
+        connection.calendar_ref.clone_from(&former);
+        connection.also_busy.clear();
+        let handle = handle.clone();
+        async move { provider.delete_event(&connection, &handle).await }
+    });
+    match deleted.await {
+        // The calendar itself is gone, and the entry with it.
+        Err(ProviderError::NotFound { .. }) => Ok(()),
+        other => other,
+    }
 }
 
 async fn write(
@@ -173,9 +210,18 @@ fn failed(error: ProviderError) -> Outcome {
         ProviderError::RateLimited { retry_after, .. } => {
             Outcome::Retry { error: words, after: retry_after }
         }
-        ProviderError::Transient { .. }
-        | ProviderError::Conflict { .. }
-        | ProviderError::Unauthorized { .. } => Outcome::retry(words),
+        error if may_pass(&error) => Outcome::retry(words),
         _ => Outcome::GiveUp { error: words },
     }
+}
+
+/// Whether the same may work later.
+const fn may_pass(error: &ProviderError) -> bool {
+    matches!(
+        error,
+        ProviderError::RateLimited { .. }
+            | ProviderError::Transient { .. }
+            | ProviderError::Conflict { .. }
+            | ProviderError::Unauthorized { .. }
+    )
 }

@@ -66,9 +66,14 @@ async fn done(
     lease: Uuid,
     delivered: Delivered,
 ) -> Result<Settled> {
-    let brings_link = matches!(&delivered, Delivered::EventWritten(written)
-        if written.receipt.conference_url.is_some());
-    if brings_link || matches!(delivered, Delivered::VisitorMail { lacks_link: true }) {
+    // The agent before its booking and its deliveries, as whoever changes a booking does, so that no two
+    // wait for each other in a circle.
+    if matches!(
+        delivered,
+        Delivered::EventWritten(_)
+            | Delivered::EventRemoved
+            | Delivered::VisitorMail { lacks_link: true }
+    ) {
         store::agent::hold(transaction, row.agent_id).await?;
     }
     let now = app.now();
@@ -176,7 +181,8 @@ async fn event_written(
 }
 
 /// Shows that the entry stands, where, and as booked. False where a later version's own row shows what
-/// that one brings. An entry that was put back where it had been moved from frees that time.
+/// that one brings. An entry that was put back where it had been moved from frees that time; so does
+/// one that a look met before it was known to be ours. The agent is held.
 async fn show_entry(
     transaction: &DatabaseTransaction,
     row: &Model,
@@ -192,10 +198,26 @@ async fn show_entry(
         return Ok(false);
     }
     let sql = "UPDATE bookings SET drift = NULL WHERE id = ? AND drift IS NOT NULL";
-    if run_raw(transaction, sql, [row.booking_id.into()]).await? == 1 {
+    let was_adrift = run_raw(transaction, sql, [row.booking_id.into()]).await? == 1;
+    let was_foreign = forget_foreign(transaction, row.agent_id, written).await?;
+    if was_adrift || was_foreign {
         store::agent::lock(transaction, row.agent_id).await?;
     }
     Ok(true)
+}
+
+/// Forgets what is known of the entry as busy time. Whether there was any.
+async fn forget_foreign(
+    transaction: &DatabaseTransaction,
+    agent: Uuid,
+    written: &Written,
+) -> Result<bool> {
+    let Some((.., calendar_ref)) = store::calendar::parts(&written.place) else { return Ok(false) };
+    let sql = "DELETE FROM busy_intervals WHERE event_ref = ? AND agent_id = ? AND sync_id IN \
+        (SELECT id FROM calendar_syncs WHERE agent_id = ? AND calendar_ref = ?)";
+    let event_ref = written.receipt.event_ref.clone();
+    let values = [event_ref.into(), agent.into(), agent.into(), calendar_ref.into()];
+    Ok(0 < run_raw(transaction, sql, values).await?)
 }
 
 /// Whether the mail of this version is out. One that is under way hears of the link when it is

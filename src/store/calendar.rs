@@ -62,6 +62,19 @@ impl Model {
     pub fn place(&self) -> String {
         place(&self.provider, &self.account, &self.calendar_ref)
     }
+
+    /// The reference to the calendar that `named`, made by [`place`], names, where it is another one of
+    /// the same account: one that this connection reaches too.
+    pub fn former(&self, named: &str) -> Option<String> {
+        let (provider, account, calendar_ref) = parts(named)?;
+        let is_other = calendar_ref != self.calendar_ref;
+        (provider == self.provider && account == self.account && is_other).then_some(calendar_ref)
+    }
+}
+
+/// The provider, the account and the calendar's reference that [`place`] put together.
+pub fn parts(place: &str) -> Option<(String, String, String)> {
+    serde_json::from_str(place).ok()
 }
 
 /// Names a calendar of an account, as [`Model::place`] does.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::on_both;
 use crate::support::Answer;
+use crate::support::calendar::Fault;
 use crate::support::office::{Office, VISITOR};
 
 const AT_10: &str = "2027-01-05T10:00:00Z";
@@ -81,6 +82,20 @@ on_both! {
         office.poll().await;
         assert_eq!(office.calendar.calls("get_event"), 2);
         assert_eq!(office.drift(&id).await, Value::Null);
+        assert!(office.offers(AT_14).await);
+    }
+
+    async fn an_entry_that_cannot_be_looked_at_is_in_the_way_where_it_was_seen(office: Office) {
+        let id = office.settled(AT_10).await;
+        office.calendar.fail_direct_looks(Fault::Refusing);
+        office.calendar.move_meeting(AT_14);
+        office.poll().await;
+        assert_eq!(office.drift(&id).await, Value::Null);
+        assert!(!office.offers(AT_14).await && !office.offers(AT_10).await);
+        office.calendar.fail_direct_looks(None);
+        office.calendar.move_meeting("2027-01-05T15:00:00Z");
+        office.poll().await;
+        assert_eq!(office.drift(&id).await["startsAt"], "2027-01-05T15:00:00Z");
         assert!(office.offers(AT_14).await);
     }
 

@@ -2,6 +2,7 @@
 
 use calendar_provider::About;
 use chrono::TimeDelta;
+use frontdesk::http::RateLimit;
 use reqwest::Method;
 use serde_json::json;
 
@@ -172,6 +173,56 @@ on_both! {
         office.calendar.fail_watching(None);
         office.sync_after(TimeDelta::minutes(10)).await;
         assert_eq!(office.poll().await, 0, "it tells again");
+    }
+}
+
+on_both! {
+    async fn a_channel_that_is_made_too_late_is_ended(told: Told) {
+        let Told(office) = told;
+        office.test.clock.advance(TimeDelta::days(8));
+        let held = office.calendar.hold_next_watch();
+        tokio::join!(office.test.sync(), async {
+            held.begun().await;
+            let query = "mutation($id: ID!) { disconnectCalendar(agentId: $id) { id } }";
+            let parted = office.test.admin(query, json!({ "id": office.agent })).await;
+            parted.data("/disconnectCalendar/id");
+            held.go_on();
+        });
+        office.test.deliver().await;
+        assert_eq!(office.calendar.channels().len(), 0);
+    }
+}
+
+/// The same where an address may make three bad calls.
+struct Strict(Office);
+
+impl Strict {
+    async fn start(database: Database) -> Self {
+        let about = |about: &mut About| about.capabilities.push = true;
+        let number = |number| std::num::NonZeroU32::new(number).unwrap();
+        let limit = RateLimit { per_second: number(1), burst: number(3) };
+        Self(Office::set_up(database, about, |setup| setup.http.rate_limit = Some(limit)).await)
+    }
+}
+
+on_both! {
+    async fn only_bad_calls_are_limited(strict: Strict) {
+        let Strict(office) = strict;
+        let channel = office.channel();
+        for _ in 0..20 {
+            assert_eq!(office.push(&channel, "changed").await, 202);
+        }
+        let unknown = "/calendar-pushes/01941f29-7c00-7000-8000-00000000ffff";
+        let mut statuses = Vec::new();
+        for number in 0..40 {
+            let path = if number % 2 == 0 { unknown } else { &channel.path };
+            statuses.push(office.push_as(path, "guessed", "changed").await);
+            if statuses.last() == Some(&429) {
+                break;
+            }
+        }
+        assert_eq!(statuses[..3], [404, 401, 404]);
+        assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
     }
 }
 

@@ -296,3 +296,88 @@ on_both! {
         assert!(office.offers(AT_10).await);
     }
 }
+
+/// An office whose agent picks among the calendars of its account.
+struct Choice(Office);
+
+impl Choice {
+    async fn start(database: crate::support::Database) -> Self {
+        let about = |about: &mut calendar_provider::About| about.capabilities.calendars = true;
+        Self(Office::start_with(database, about, |_| {}).await)
+    }
+
+    /// Has bookings written to one calendar, and others read besides.
+    async fn select(&self, chosen: &str, others: &[&str]) {
+        let query =
+            "mutation($input: SelectCalendarInput!) { selectCalendar(input: $input) { id } }";
+        let input = json!({
+            "agentId": self.0.agent, "calendarRef": chosen, "busyCalendarRefs": others,
+        });
+        let selected = self.0.test.admin(query, json!({ "input": input })).await;
+        selected.data("/selectCalendar/id");
+        self.0.test.sync().await;
+    }
+
+    async fn cancel(&self, id: &str) {
+        let query = "mutation($input: CancelBookingInput!) { cancelBooking(input: $input) { id } }";
+        let input = json!({ "booking": { "id": id } });
+        self.0.test.admin(query, json!({ "input": input })).await.data("/cancelBooking/id");
+        self.0.test.deliver().await;
+    }
+}
+
+on_both! {
+    async fn a_moved_booking_leaves_no_entry_in_a_former_calendar(choice: Choice) {
+        let office = &choice.0;
+        let id = office.book(AT_10).await;
+        choice.select("team", &["primary"]).await;
+        let own = json!({ "id": id });
+        let moved = office.test.reschedule_as(&office.test.admin, own, AT_11).await;
+        assert_eq!(moved.data("/rescheduleBooking/__typename"), "MeetingBooked");
+        office.test.deliver().await;
+        let stands: Vec<_> = office.calendar.stands().iter().map(|s| s.start()).collect();
+        assert_eq!(stands, [AT_11.parse::<chrono::DateTime<chrono::Utc>>().unwrap()]);
+        office.poll().await;
+        assert!(office.offers(AT_10).await);
+        choice.cancel(&id).await;
+        assert_eq!(office.calendar.stands(), []);
+    }
+
+    async fn a_cancelled_booking_leaves_no_entry_in_a_former_calendar(choice: Choice) {
+        let id = choice.0.book(AT_10).await;
+        choice.select("team", &[]).await;
+        choice.cancel(&id).await;
+        assert_eq!(choice.0.calendar.stands(), []);
+        assert_eq!(choice.0.booking(&id).await["calendarEvent"]["status"], "DELIVERED");
+    }
+
+    async fn an_entry_that_is_moved_in_a_former_calendar_is_busy_time(choice: Choice) {
+        let office = &choice.0;
+        let id = office.book(AT_10).await;
+        choice.select("team", &["primary"]).await;
+        assert_eq!(office.known().await, 0, "it stands as booked");
+        office.calendar.move_meeting(AT_11);
+        office.poll().await;
+        assert_eq!(office.booking(&id).await["calendarEvent"]["drift"], Value::Null);
+        assert!(!office.offers(AT_11).await && !office.offers(AT_10).await);
+        office.calendar.move_meeting(AT_10);
+        office.poll().await;
+        assert!(office.offers(AT_11).await);
+    }
+
+    async fn an_entry_that_is_seen_before_it_is_noted_is_ours_in_the_end(office: Office) {
+        office.calendar.tell_no_uids();
+        assert_eq!(office.try_to_book(AT_10).await["__typename"], "MeetingBooked");
+        let held = office.calendar.hold_next_answer();
+        let revision = tokio::join!(office.test.deliver(), async {
+            held.begun().await;
+            office.poll().await;
+            assert_eq!(office.known().await, 1);
+            let revision = office.revision().await;
+            held.go_on();
+            revision
+        }).1;
+        assert_eq!(office.known().await, 0);
+        assert_eq!(office.revision().await, revision + 1);
+    }
+}

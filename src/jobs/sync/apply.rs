@@ -1,12 +1,14 @@
 //! Writing down what a look brought: busy time, drift and how far was read, in one transaction.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sea_orm::DatabaseTransaction;
 
 use super::diff::{Diff, diff};
 use super::drift::Verdict;
 use super::look::{Look, Seen};
-use super::ours::Sorted;
+use super::ours::{self, Sorted};
 use super::window;
 use crate::app::App;
 use crate::service::changes::Change;
@@ -26,7 +28,7 @@ pub(super) async fn apply(
     // Read before the transaction: nobody writes to these while the calendar is claimed, and a claim
     // that was lost is noticed below.
     let known = known(app, sync, &seen).await?;
-    let diff = diff(known, sorted.entries);
+    let mut diff = diff(known, sorted.entries);
     let was_good = calendars::is_healthy(app, look.record);
     let transaction = store::begin(&app.db).await?;
     let knows_more = sync.window_end != Some(seen.window.end());
@@ -35,6 +37,7 @@ pub(super) async fn apply(
     } else if !diff.gone.is_empty() || !diff.new.is_empty() {
         agent::hold(&transaction, sync.agent_id).await?;
     }
+    leave_out_ours(&transaction, look, &mut diff, &sorted.known_refs).await?;
     write_busy(app, &transaction, sync, diff).await?;
     for verdict in &verdicts {
         show_drift(&transaction, verdict).await?;
@@ -57,6 +60,23 @@ pub(super) async fn apply(
         app.changes.tell(Change::Agent(sync.agent_id));
     }
     Ok(true)
+}
+
+/// Leaves entries out that turned out to be our own: written before the look, and noted on their booking
+/// only since what was seen was sorted. Under the agent's lock no more are noted.
+async fn leave_out_ours(
+    transaction: &DatabaseTransaction,
+    look: &Look<'_>,
+    diff: &mut Diff,
+    known_refs: &HashSet<String>,
+) -> Result<()> {
+    if diff.new.is_empty() {
+        return Ok(());
+    }
+    let now = ours::refs_now(transaction, look).await?;
+    let late: HashSet<String> = now.into_iter().filter(|r| !known_refs.contains(r)).collect();
+    diff.new.retain(|entry| entry.event_ref.as_ref().is_none_or(|r| !late.contains(r)));
+    Ok(())
 }
 
 /// What was known of what was seen.

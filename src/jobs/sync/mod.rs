@@ -114,7 +114,10 @@ async fn look(app: &App, pace: &Pace, mut claimed: sync::Model) -> Result<Came> 
     };
     let mut sorted = ours::sort(&look, &seen).await?;
     let verdicts = match drift::verify(&look, std::mem::take(&mut sorted.suspects)).await {
-        Ok(verdicts) => verdicts,
+        Ok((verdicts, busy)) => {
+            sorted.entries.extend(busy);
+            verdicts
+        }
         Err(error) => return failed(&look, error).await,
     };
     let is_written = apply::apply(&look, seen, sorted, verdicts).await?;

@@ -1,18 +1,18 @@
-//! Entries of our own bookings among what was seen: they are never busy time, and may have been moved
-//! or deleted by hand.
+//! Entries of our own bookings among what was seen: where they stand as booked they are never busy time.
+//! They may have been moved or deleted by hand.
 
 use std::collections::{HashMap, HashSet};
 
 use calendar_provider::{EventSnapshot, TimeRange};
 use chrono::{DateTime, Utc};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::diff::Entry;
 use super::look::{Look, Seen};
 use crate::service::Result;
 use crate::store::booking::{CONFIRMED, Column, Entity, Model};
-use crate::store::outbox::DELIVERED;
+use crate::store::outbox::{DELIVERED, PENDING};
 
 /// Most references that one statement looks for.
 const CHUNK: usize = 500;
@@ -24,7 +24,16 @@ pub(super) struct Sorted {
     /// What blocks the agent.
     pub(super) entries: Vec<Entry>,
     /// Bookings whose entry is not known to stand where it should.
-    pub(super) suspects: Vec<Model>,
+    pub(super) suspects: Vec<Suspect>,
+    /// References to entries that were known to be of our own bookings.
+    pub(super) known_refs: HashSet<String>,
+}
+
+/// A booking whose entry is not known to stand where it should.
+pub(super) struct Suspect {
+    pub(super) booking: Model,
+    /// Where it was seen instead: busy time, where it can't be looked at directly.
+    pub(super) seen: Vec<Entry>,
 }
 
 /// Tells our own bookings' entries from what else blocks the agent.
@@ -34,9 +43,10 @@ pub(super) async fn sort(look: &Look<'_>, seen: &Seen) -> Result<Sorted> {
     let is_ours = look.sync.calendar_ref == look.record.calendar_ref;
     let place = is_ours.then(|| look.record.place());
     let known = Known::new(&bookings, place.as_deref());
-    let mut sorted = Sorted { entries: Vec::new(), suspects: Vec::new() };
+    let known_refs = known.by_ref.keys().map(|event_ref| (*event_ref).to_owned()).collect();
+    let mut sorted = Sorted { entries: Vec::new(), suspects: Vec::new(), known_refs };
     let mut met = HashSet::new();
-    let mut suspected = HashSet::new();
+    let mut suspected: HashMap<Uuid, Vec<Entry>> = HashMap::new();
     for event in &seen.standing.events {
         let Some(booking) = known.of(event) else {
             sorted.entries.extend(busy(event, seen.window));
@@ -53,7 +63,10 @@ pub(super) async fn sort(look: &Look<'_>, seen: &Seen) -> Result<Sorted> {
         let shown = booking.drift.as_ref().map(|drift| drift.0.range);
         let is_shown = shown == (!in_place).then_some(stands);
         if !is_shown && known.is_expected(booking, look.app.now()) {
-            suspected.insert(booking.id);
+            let elsewhere = busy(event, seen.window).filter(|_| !in_place);
+            suspected.entry(booking.id).or_default().extend(elsewhere);
+        } else if !in_place && known.is_stray(booking) {
+            sorted.entries.extend(busy(event, seen.window));
         }
     }
     if seen.tells_events {
@@ -67,9 +80,15 @@ pub(super) async fn sort(look: &Look<'_>, seen: &Seen) -> Result<Sorted> {
                 && (told || (seen.is_whole && in_window))
                 && known.is_expected(booking, look.app.now())
         });
-        suspected.extend(missing.map(|booking| booking.id));
+        for booking in missing {
+            suspected.entry(booking.id).or_default();
+        }
     }
-    sorted.suspects = bookings.iter().filter(|b| suspected.contains(&b.id)).cloned().collect();
+    let suspect = |booking: &Model| {
+        let seen = suspected.remove(&booking.id)?;
+        Some(Suspect { booking: booking.clone(), seen })
+    };
+    sorted.suspects = bookings.iter().filter_map(suspect).collect();
     Ok(sorted)
 }
 
@@ -143,6 +162,32 @@ impl<'a> Known<'a> {
             && booking.event_calendar.as_deref() == self.place
             && now < booking.ends_at
     }
+
+    /// Whether an entry of the booking's that stands elsewhere than booked is nobody's but the agent's:
+    /// this calendar is not, or no longer, the one that the booking is written to. What is about to be
+    /// written is not there yet, so it says nothing.
+    fn is_stray(&self, booking: &Model) -> bool {
+        let is_elsewhere = self.place.is_none() || booking.event_calendar.as_deref() != self.place;
+        booking.status == CONFIRMED && booking.event_status != PENDING && is_elsewhere
+    }
+}
+
+/// References to all of the agent's entries that are to stand in this calendar, as of now.
+pub(super) async fn refs_now<C: ConnectionTrait>(db: &C, look: &Look<'_>) -> Result<Vec<String>> {
+    if look.sync.calendar_ref != look.record.calendar_ref {
+        return Ok(Vec::new());
+    }
+    let refs: Vec<Option<String>> = Entity::find()
+        .select_only()
+        .column(Column::EventRef)
+        .filter(Column::AgentId.eq(look.sync.agent_id))
+        .filter(Column::EventCalendar.eq(look.record.place()))
+        .filter(Column::EventRef.is_not_null())
+        .filter(Column::EndsAt.gt(look.app.now() - chrono::TimeDelta::days(1)))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(refs.into_iter().flatten().collect())
 }
 
 /// What is to be known of an event, if it blocks the agent in the window.

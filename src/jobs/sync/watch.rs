@@ -47,7 +47,13 @@ pub(super) async fn keep(
     match watch(app, record, sync, request, before.clone()).await {
         Ok(watch) => {
             let is_prolonged = before.as_ref().is_some_and(|b| b.watch_ref == watch.watch_ref);
-            note(app, sync, &watch, (!is_prolonged).then_some(channel)).await?;
+            if !note(app, sync, &watch, (!is_prolonged).then_some(channel)).await? {
+                // The calendar was disconnected or taken over meanwhile: nobody would ever end this one.
+                if !is_prolonged {
+                    end(app, record, sync, watch).await;
+                }
+                return Ok(());
+            }
             if let Some(before) = before.filter(|_| !is_prolonged) {
                 end(app, record, sync, before).await;
             }
@@ -85,8 +91,9 @@ async fn watch(
     .await
 }
 
-/// Notes a channel that works: the one of before, prolonged, or a new one.
-async fn note(app: &App, sync: &mut sync::Model, watch: &Watch, new: Option<Uuid>) -> Result<()> {
+/// Notes a channel that works: the one of before, prolonged, or a new one. False where the calendar is no
+/// longer ours to read.
+async fn note(app: &App, sync: &mut sync::Model, watch: &Watch, new: Option<Uuid>) -> Result<bool> {
     let now = app.now();
     sync.watch_channel = new.or(sync.watch_channel);
     sync.watch_ref = Some(watch.watch_ref.clone());
@@ -94,8 +101,7 @@ async fn note(app: &App, sync: &mut sync::Model, watch: &Watch, new: Option<Uuid
     // At four fifths of its life.
     let life = (watch.expires_at - now) * 4 / 5;
     sync.watch_due_at = Some(now + life.clamp(LEAST, LIFE));
-    sync::note_watch(&app.db, sync).await?;
-    Ok(())
+    Ok(sync::note_watch(&app.db, sync).await?)
 }
 
 async fn put_off(app: &App, sync: &mut sync::Model, error: &ProviderError) -> Result<()> {
@@ -118,12 +124,12 @@ fn log(sync: &sync::Model, error: &ProviderError) {
     tracing::warn!(agent.id = %agent, error, "a calendar's provider does not tell of changes");
 }
 
-/// Ends the channel of before. One that can't be ended ends by itself, and calls on it are unknown.
-async fn end(app: &App, record: &calendar::Model, sync: &sync::Model, before: Watch) {
+/// Ends a channel. One that can't be ended ends by itself, and calls on it are unknown.
+async fn end(app: &App, record: &calendar::Model, sync: &sync::Model, watch: Watch) {
     let ended = calendars::ask(app, record, |provider, mut connection| {
         connection.calendar_ref.clone_from(&sync.calendar_ref);
-        let before = before.clone();
-        async move { provider.unwatch(&connection, &before).await }
+        let watch = watch.clone();
+        async move { provider.unwatch(&connection, &watch).await }
     });
     if let Err(error) = ended.await {
         let error = &error as &dyn std::error::Error;

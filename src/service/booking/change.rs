@@ -138,6 +138,16 @@ async fn fresh(app: &App, found: &Model, starts_at: DateTime<Utc>) -> Result<Ans
 /// # Errors
 /// `NOT_FOUND`, `FORBIDDEN`; `CONFLICT` where it is over; `BAD_USER_INPUT`.
 pub async fn cancel(app: &App, caller: &Caller, request: Cancel) -> Result<Model> {
+    cancel_if(app, caller, request, |_| Ok(())).await
+}
+
+/// The same for a booking that `check`, under its lock, has nothing against.
+pub(super) async fn cancel_if(
+    app: &App,
+    caller: &Caller,
+    request: Cancel,
+    check: impl FnOnce(&Model) -> Result<()> + Send,
+) -> Result<Model> {
     let reason = reason(request.reason.as_deref())?;
     let found = by_reference(app, caller, &request.booking).await?;
     if found.status == CANCELLED {
@@ -152,6 +162,7 @@ pub async fn cancel(app: &App, caller: &Caller, request: Cancel) -> Result<Model
         return Ok(before);
     }
     must_be_ahead(app, &before)?;
+    check(&before)?;
     let changes = booking::ActiveModel {
         id: Set(before.id),
         status: Set(CANCELLED.to_owned()),

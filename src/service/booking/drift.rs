@@ -5,8 +5,8 @@ use calendar_provider::TimeRange;
 use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set};
 use uuid::Uuid;
 
-use super::change::{lock, must_be_ahead, next_version, tell};
-use super::{Cancel, Reference, by_reference, cancel, consequences};
+use super::change::{cancel_if, lock, must_be_ahead, next_version, tell};
+use super::{Cancel, Reference, by_reference, consequences};
 use crate::app::App;
 use crate::service::access::Caller;
 use crate::service::{Error, Result, agent};
@@ -27,7 +27,10 @@ pub async fn accept_drift(app: &App, caller: &Caller, id: Uuid) -> Result<Model>
     let found = by_reference(app, caller, &Reference::Id(id)).await?;
     match drift(&found)?.range {
         Some(to) => move_to(app, &found, to).await,
-        None => cancel(app, caller, Cancel { booking: Reference::Id(id), reason: None }).await,
+        None => {
+            let request = Cancel { booking: Reference::Id(id), reason: None };
+            cancel_if(app, caller, request, is_still_gone).await
+        }
     }
 }
 
@@ -54,6 +57,13 @@ pub async fn undo_drift(app: &App, caller: &Caller, id: Uuid) -> Result<Model> {
     transaction.commit().await?;
     tell(app, &booking);
     Ok(booking)
+}
+
+fn is_still_gone(booking: &Model) -> Result<()> {
+    match drift(booking)?.range {
+        None => Ok(()),
+        Some(_) => Err(Error::Conflict("the calendar's entry is back".to_owned())),
+    }
 }
 
 fn drift(booking: &Model) -> Result<Drift> {

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use calendar_provider::{
-    About, BusyInterval, CalendarProvider, Change, Changes, ConferenceKind, ConnectMethod,
-    ConnectRequest, ConnectedAccount, Connection, Cursor, EventDraft, EventHandle, EventReceipt,
-    EventSnapshot, ProviderError, Push, Pushed, TimeRange, Watch, WatchRequest,
+    About, BusyInterval, CalendarInfo, CalendarProvider, Change, Changes, ConferenceKind,
+    ConnectMethod, ConnectRequest, ConnectedAccount, Connection, Cursor, EventDraft, EventHandle,
+    EventReceipt, EventSnapshot, ProviderError, Push, Pushed, TimeRange, Watch, WatchRequest,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
@@ -51,13 +51,17 @@ struct State {
     reads_of: BTreeMap<String, Fault>,
     writes: Option<Fault>,
     watching: Option<Fault>,
+    direct: Option<Fault>,
     without_links: bool,
     slow_links: bool,
     without_uids: bool,
     held: Option<Arc<Held>>,
     held_read: Option<Arc<Held>>,
+    held_answer: Option<Arc<Held>>,
+    held_watch: Option<Arc<Held>>,
     busy: Vec<BusyInterval>,
-    events: BTreeMap<String, Written>,
+    /// By where they stand and by UID.
+    events: BTreeMap<(String, String), Written>,
     outside: BTreeMap<(String, String), EventSnapshot>,
     log: Vec<(String, Change)>,
     /// Cursors before this one are not known any more.
@@ -71,6 +75,7 @@ struct State {
 /// An event that the server wrote, as it stands.
 #[derive(Clone, Debug)]
 struct Written {
+    /// Whose calendar it stands in, and in which.
     owner: String,
     draft: EventDraft,
     stands: TimeRange,
@@ -103,6 +108,14 @@ impl Held {
     /// Lets it end.
     pub(crate) fn go_on(&self) {
         self.go_on.notify_one();
+    }
+}
+
+/// Whose calendar is asked, and which: the main one goes by its owner alone.
+fn asked(owner: &str, calendar_ref: &str) -> String {
+    match calendar_ref {
+        PRIMARY => owner.to_owned(),
+        other => format!("{owner}/{other}"),
     }
 }
 
@@ -154,6 +167,11 @@ impl RemoteCalendar {
         self.state.lock().unwrap().watching = fault.into();
     }
 
+    /// Makes every later direct look at an entry fail so; none mends it.
+    pub(crate) fn fail_direct_looks(&self, fault: impl Into<Option<Fault>>) {
+        self.state.lock().unwrap().direct = fault.into();
+    }
+
     /// Whether it makes conference links.
     pub(crate) fn make_links(&self, does: bool) {
         self.state.lock().unwrap().without_links = !does;
@@ -164,7 +182,7 @@ impl RemoteCalendar {
         self.state.lock().unwrap().slow_links = does;
     }
 
-    /// Merges what is busy and tells no UIDs when asked for it.
+    /// Merges what is busy when asked for it, and tells no UIDs.
     pub(crate) fn tell_no_uids(&self) {
         self.state.lock().unwrap().without_uids = true;
     }
@@ -180,6 +198,20 @@ impl RemoteCalendar {
     pub(crate) fn hold_next_look(&self) -> Arc<Held> {
         let held = Arc::<Held>::default();
         self.state.lock().unwrap().held_read = Some(Arc::clone(&held));
+        held
+    }
+
+    /// Holds the answer to the next write, once it is carried out, until it is told to go on.
+    pub(crate) fn hold_next_answer(&self) -> Arc<Held> {
+        let held = Arc::<Held>::default();
+        self.state.lock().unwrap().held_answer = Some(Arc::clone(&held));
+        held
+    }
+
+    /// Holds the answer to the next wish for a channel, once it is made, until it is told to go on.
+    pub(crate) fn hold_next_watch(&self) -> Arc<Held> {
+        let held = Arc::<Held>::default();
+        self.state.lock().unwrap().held_watch = Some(Arc::clone(&held));
         held
     }
 
@@ -250,8 +282,8 @@ impl RemoteCalendar {
     /// Deletes the entry of the one meeting that was written, as the agent would.
     pub(crate) fn delete_meeting(&self) {
         let mut state = self.state.lock().unwrap();
-        let (uid, written) = state.events.pop_first().expect("a meeting was written");
-        state.log.push((written.owner, Change::Gone { event_ref: uid }));
+        let ((owner, uid), _) = state.events.pop_first().expect("a meeting was written");
+        state.log.push((owner, Change::Gone { event_ref: uid }));
     }
 
     /// Tells of the meeting's entry as gone, or elsewhere, although it stands where it did.
@@ -335,10 +367,14 @@ impl RemoteCalendar {
 
     async fn hold_look(&self) {
         let held = self.state.lock().unwrap().held_read.take();
-        if let Some(held) = held {
-            held.begun.notify_one();
-            held.go_on.notified().await;
-        }
+        hold(held).await;
+    }
+}
+
+async fn hold(held: Option<Arc<Held>>) {
+    if let Some(held) = held {
+        held.begun.notify_one();
+        held.go_on.notified().await;
     }
 }
 
@@ -357,6 +393,18 @@ impl State {
     }
 }
 
+/// The changes as they are told: of a provider that tells no UIDs, without those.
+fn without_uids(state: &State, changes: Vec<Change>) -> Vec<Change> {
+    let told = |change| match change {
+        Change::Present(mut event) if state.without_uids => {
+            event.uid = None;
+            Change::Present(event)
+        }
+        other => other,
+    };
+    changes.into_iter().map(told).collect()
+}
+
 #[async_trait]
 impl CalendarProvider for RemoteCalendar {
     fn about(&self) -> &About {
@@ -367,6 +415,10 @@ impl CalendarProvider for RemoteCalendar {
         Ok(ConnectedAccount::new(request.owner, PRIMARY))
     }
 
+    async fn calendars(&self, _: &Connection) -> Result<Vec<CalendarInfo>, ProviderError> {
+        Ok([PRIMARY, "team"].map(|name| CalendarInfo::new(name, name)).into())
+    }
+
     async fn free_busy(
         &self,
         connection: &Connection,
@@ -375,7 +427,9 @@ impl CalendarProvider for RemoteCalendar {
         self.call("free_busy", connection, |state| state.reads).await?;
         let mut busy: Vec<BusyInterval> = {
             let state = self.state.lock().unwrap();
-            let standing = state.standing(&connection.owner).into_iter().filter(|e| e.busy);
+            let all = std::iter::once(&connection.calendar_ref).chain(&connection.also_busy);
+            let all = all.map(|calendar_ref| asked(&connection.owner, calendar_ref));
+            let standing = all.flat_map(|owner| state.standing(&owner)).filter(|e| e.busy);
             let standing = standing.map(|event| {
                 let mut interval = BusyInterval::new(event.range);
                 interval.uid = event.uid;
@@ -410,18 +464,23 @@ impl CalendarProvider for RemoteCalendar {
             held.begun.notify_one();
             held.go_on.notified().await;
         }
-        let mut state = self.state.lock().unwrap();
-        let owner = connection.owner.clone();
-        let written = Written { owner: owner.clone(), draft: event.clone(), stands: event.range };
-        state.log.push((owner, Change::Present(snapshot(&written))));
-        state.events.insert(event.uid.clone(), written);
-        let mut receipt = EventReceipt::new(&event.uid);
-        let url = format!("https://calendar.example/{}/{number}", event.uid);
-        receipt.url = Some(url.parse().unwrap());
-        let makes_link = event.conference_wanted && !state.without_links;
-        receipt.conference_pending = makes_link && state.slow_links;
-        receipt.conference_url = (makes_link && !state.slow_links)
-            .then(|| "https://meet.google.example/abc".parse().unwrap());
+        let (held, receipt) = {
+            let mut state = self.state.lock().unwrap();
+            let owner = asked(&connection.owner, &connection.calendar_ref);
+            let written =
+                Written { owner: owner.clone(), draft: event.clone(), stands: event.range };
+            state.log.push((owner.clone(), Change::Present(snapshot(&written))));
+            state.events.insert((owner, event.uid.clone()), written);
+            let mut receipt = EventReceipt::new(&event.uid);
+            let url = format!("https://calendar.example/{}/{number}", event.uid);
+            receipt.url = Some(url.parse().unwrap());
+            let makes_link = event.conference_wanted && !state.without_links;
+            receipt.conference_pending = makes_link && state.slow_links;
+            receipt.conference_url = (makes_link && !state.slow_links)
+                .then(|| "https://meet.google.example/abc".parse().unwrap());
+            (state.held_answer.take(), receipt)
+        };
+        hold(held).await;
         Ok(receipt)
     }
 
@@ -432,9 +491,10 @@ impl CalendarProvider for RemoteCalendar {
     ) -> Result<(), ProviderError> {
         self.call("delete_event", connection, |state| state.writes).await?;
         let mut state = self.state.lock().unwrap();
-        if state.events.remove(&event.uid).is_some() {
+        let owner = asked(&connection.owner, &connection.calendar_ref);
+        if state.events.remove(&(owner.clone(), event.uid.clone())).is_some() {
             let change = Change::Gone { event_ref: event.uid.clone() };
-            state.log.push((connection.owner.clone(), change));
+            state.log.push((owner, change));
         }
         state.written += 1;
         Ok(())
@@ -445,8 +505,9 @@ impl CalendarProvider for RemoteCalendar {
         connection: &Connection,
         event: &EventHandle,
     ) -> Result<Option<EventSnapshot>, ProviderError> {
-        self.call("get_event", connection, |state| state.reads).await?;
-        Ok(self.state.lock().unwrap().events.get(&event.uid).map(snapshot))
+        self.call("get_event", connection, |state| state.direct.or(state.reads)).await?;
+        let at = (asked(&connection.owner, &connection.calendar_ref), event.uid.clone());
+        Ok(self.state.lock().unwrap().events.get(&at).map(snapshot))
     }
 
     async fn changes(
@@ -459,9 +520,10 @@ impl CalendarProvider for RemoteCalendar {
         let changes = {
             let state = self.state.lock().unwrap();
             let next = Cursor::new(state.log.len().to_string());
+            let asked = asked(&connection.owner, &connection.calendar_ref);
             let events = match since.map(|cursor| cursor.as_str().parse::<usize>().unwrap()) {
                 None => {
-                    let all = state.standing(&connection.owner).into_iter();
+                    let all = state.standing(&asked).into_iter();
                     all.filter(|e| e.range.overlaps(window)).map(Change::Present).collect()
                 }
                 Some(since) if since < state.oldest_cursor => {
@@ -469,11 +531,11 @@ impl CalendarProvider for RemoteCalendar {
                 }
                 Some(since) => {
                     let later = state.log[since..].iter();
-                    let own = later.filter(|(owner, _)| *owner == connection.owner);
+                    let own = later.filter(|(owner, _)| *owner == asked);
                     own.map(|(_, change)| change.clone()).collect()
                 }
             };
-            Changes::new(events, next)
+            Changes::new(without_uids(&state, events), next)
         };
         self.hold_look().await;
         Ok(changes)
@@ -491,7 +553,12 @@ impl CalendarProvider for RemoteCalendar {
             path: request.callback_url.path().to_owned(),
             secret: request.secret.expose_secret().to_owned(),
         };
-        self.state.lock().unwrap().watches.insert(request.channel.clone(), channel);
+        let held = {
+            let mut state = self.state.lock().unwrap();
+            state.watches.insert(request.channel.clone(), channel);
+            state.held_watch.take()
+        };
+        hold(held).await;
         Ok(Watch::new(&request.channel, request.until - TimeDelta::days(20)))
     }
 

@@ -8,7 +8,7 @@ use frontdesk::config::Config;
 use serde_json::{Value, json};
 
 use super::calendar::{REMOTE, RemoteCalendar};
-use super::{Database, Test};
+use super::{Database, Setup, Test};
 
 /// The visitor of all meetings.
 pub(crate) const VISITOR: &str = "ada@visitors.example";
@@ -31,12 +31,21 @@ impl Office {
         about: impl FnOnce(&mut About),
         config: impl FnOnce(&mut Config),
     ) -> Self {
+        Self::set_up(database, about, |setup| config(&mut setup.config)).await
+    }
+
+    /// The same with anything else of the server set up otherwise.
+    pub(crate) async fn set_up(
+        database: Database,
+        about: impl FnOnce(&mut About),
+        edit: impl FnOnce(&mut Setup),
+    ) -> Self {
         let calendar = RemoteCalendar::with(about);
         let provider = Arc::clone(&calendar);
         let test = Test::start_with(database, |setup| {
             setup.providers.push(provider);
             setup.config.limits.provider_timeout_seconds = 1;
-            config(&mut setup.config);
+            edit(setup);
         })
         .await;
         let agent = test.bookable_agent("Grace").await;
