@@ -146,6 +146,11 @@ impl CalendarSettings {
         })
     }
 
+    /// Whether the provider with this key is told `setting`.
+    pub fn has(&self, provider: &str, setting: &str) -> bool {
+        self.0.get(provider).is_some_and(|told| told.contains_key(setting))
+    }
+
     /// The providers that are told something.
     pub fn providers(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)

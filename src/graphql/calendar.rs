@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::access::{app, authorise, authorise_for, read_id};
 use super::agent::{Agent, read_range};
 use super::error::Result;
-use super::scalars::{DateTime, Url};
+use super::scalars::{DateTime, Locale, TimeZone, Url};
 use crate::ids;
 use crate::service::{Error, busy_time, calendar as service};
 use crate::store::calendar::Model;
@@ -175,14 +175,14 @@ impl CalendarConnection {
         service::calendars(app(ctx), &self.0).into_iter().map(Calendar).collect()
     }
 
-    /// The account's own time zone, an IANA name; null where the provider does not tell it.
-    async fn time_zone(&self) -> Option<&str> {
-        self.0.time_zone.as_deref()
+    /// The account's own time zone; null where the provider does not tell it.
+    async fn time_zone(&self) -> Option<TimeZone> {
+        self.0.time_zone.clone().map(TimeZone)
     }
 
-    /// The account's language (BCP 47); null where the provider does not tell it.
-    async fn language(&self) -> Option<&str> {
-        self.0.language.as_deref()
+    /// The account's language; null where the provider does not tell it.
+    async fn language(&self) -> Option<Locale> {
+        self.0.language.clone().map(Locale)
     }
 
     /// The provider's scopes that the agent granted.
@@ -203,8 +203,13 @@ impl CalendarConnection {
     /// Why the status is not CONNECTED, in words for the agent; never a secret.
     async fn problem(&self, ctx: &Context<'_>) -> Option<String> {
         let healthy = service::shown_status(app(ctx), &self.0) == service::CONNECTED;
-        let stale = "the calendar was not read for too long";
-        self.0.problem.clone().or_else(|| (!healthy).then(|| stale.to_owned()))
+        let known = app(ctx).providers.contains_key(&self.0.provider);
+        let why = if known {
+            "the calendar was not read for too long"
+        } else {
+            "this server does not have the calendar's provider"
+        };
+        self.0.problem.clone().or_else(|| (!healthy).then(|| why.to_owned()))
     }
 }
 

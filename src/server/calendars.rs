@@ -81,14 +81,40 @@ async fn remote(
     http: &HttpClient,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Arc<dyn CalendarProvider>> {
-    let told = config.calendars.of::<Option<calendar_provider_remote::Settings>>(id)?;
     let key = format!("calendars.{id}");
-    let mut settings = told.ok_or_else(|| problem(&key, "empty", "must have url and secret"))?;
+    let mut settings = read_remote(config, id)?;
     settings.id = id.to_owned();
     let clock = Arc::clone(clock);
     let remote = Remote::discover(settings, http.clone(), Arc::new(move || clock.now())).await;
-    Ok(remote.map_err(|error| problem(&key, "not as it must be", error))?)
+    let remote = remote.map_err(|error| problem(&key, "not as it must be", error))?;
+    if !remote.about().configured {
+        tracing::warn!(
+            provider = id,
+            "a calendar provider does not answer, or not as it should; it is asked again until it does"
+        );
+    }
+    Ok(remote)
 }
+
+/// What a section that none of Frontdesk's own providers has is told: a provider at a URL, or a name that
+/// was misspelt.
+fn read_remote(
+    config: &Config,
+    id: &str,
+) -> Result<calendar_provider_remote::Settings, ConfigError> {
+    if !config.calendars.has(id, "url") {
+        let allowed = format!(
+            "must be one of {}, or the name of a provider at a URL with url and secret",
+            OWN.join(", ")
+        );
+        return Err(problem(&format!("calendars.{id}"), "no provider's", allowed));
+    }
+    let told = config.calendars.of::<Option<calendar_provider_remote::Settings>>(id)?;
+    told.ok_or_else(|| problem(&format!("calendars.{id}"), "empty", "must have url and secret"))
+}
+
+/// The sections of Frontdesk's own providers.
+const OWN: [&str; 4] = ["google", "microsoft", "caldav", "ics"];
 
 /// Checks what the settings tell the calendar providers.
 ///
@@ -100,9 +126,8 @@ pub fn check_settings(config: &Config) -> Result<(), ConfigError> {
     told.of::<calendar_provider_microsoft::Settings>("microsoft")?;
     told.of::<calendar_provider_caldav::Settings>("caldav")?;
     told.of::<calendar_provider_ics::Settings>("ics")?;
-    let own = ["google", "microsoft", "caldav", "ics"];
-    for id in told.providers().filter(|id| !own.contains(id)) {
-        told.of::<Option<calendar_provider_remote::Settings>>(id)?;
+    for id in told.providers().filter(|id| !OWN.contains(id)) {
+        read_remote(config, id)?;
     }
     Ok(())
 }
@@ -119,7 +144,25 @@ fn require_distinct(ids: &[String]) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::require_distinct;
+    use super::{check_settings, require_distinct};
+    use crate::config::Config;
+
+    fn refused(settings: &str) -> Option<String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), settings).unwrap();
+        let config = Config::load(Some(file.path())).unwrap();
+        check_settings(&config).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_providers_are_told_is_checked() {
+        assert_eq!(refused("[calendars.google]\nclient_id = 'a'\nclient_secret = 'b'"), None);
+        assert_eq!(refused("[calendars.acme]\nurl = 'https://a.example'\nsecret = 's'"), None);
+        let misspelt = refused("[calendars.google]\nclient_idd = 's3cret'").unwrap();
+        assert!(misspelt.contains("client_idd") && !misspelt.contains("s3cret"), "{misspelt}");
+        let nobody = refused("[calendars.gogle]\nclient_id = 'a'").unwrap();
+        assert!(nobody.contains("calendars.gogle") && nobody.contains("google"), "{nobody}");
+    }
 
     #[test]
     fn two_providers_of_one_identifier_are_refused() {

@@ -94,7 +94,7 @@ pub async fn test(target: Target, http: HttpClient, clock: Clock) -> Result<Repo
     Ok(report)
 }
 
-/// [`test`] for a command line: what to print, and 0 where it conforms, 1 where a check failed, 2
+/// [`test()`] for a command line: what to print, and 0 where it conforms, 1 where a check failed, 2
 /// where nothing could be tested.
 pub async fn run_test(target: Target, http: HttpClient, clock: Clock) -> (String, ExitCode) {
     match test(target, http, clock).await {
