@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::JsonOf;
 
 /// A row of `busy_intervals`: what the server knows of an agent's calendar. Our own bookings'
-/// entries never stand here; the bookings themselves are busy.
+/// entries stand here only where they are not as booked; the bookings themselves are busy.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "busy_intervals")]
 pub struct Model {

@@ -102,7 +102,11 @@ impl Google {
         if !failure.is_forbidden() {
             return failure.into();
         }
-        let entries = self.entries(&connection.credentials).await.unwrap_or_default();
+        let entries = match self.entries(&connection.credentials).await {
+            Ok(entries) => entries,
+            // Whose it is can't be told now: that is no word against the authorization.
+            Err(error) => return error,
+        };
         match entries.iter().find(|entry| entry.id == connection.calendar_ref) {
             Some(entry) if !entry.is_writable() => {
                 ProviderError::unsupported("reading the events of a calendar that others own")

@@ -100,6 +100,10 @@ async fn of_a_calendar_that_others_own_it_is_known_when_it_is_busy() {
     expect_error(google.changes(&connection, None, day()).await, ErrorClass::Unsupported);
     expect_error(google.watch(&connection, &watch, None).await, ErrorClass::Unsupported);
     assert_eq!(google.free_busy(&connection, day()).await.unwrap().len(), 1);
+    // Where it can't be told whose the calendar is, that is no word against the authorization.
+    fake.clock().advance(TimeDelta::minutes(1));
+    fake.set_quota(Some(1));
+    expect_error(google.changes(&connection, None, day()).await, ErrorClass::RateLimited);
 }
 
 #[tokio::test]
