@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::cluster::presence::Presence;
 use crate::config::Config;
 use crate::ids::IdSource;
 use crate::mail::Mailer;
@@ -23,6 +24,8 @@ use crate::store::credential::api_key;
 
 /// What a process holds. Cheap to share behind an [`Arc`].
 pub struct App {
+    /// Names this process among those on the database.
+    pub process: Uuid,
     /// The database.
     pub db: DatabaseConnection,
     /// The time.
@@ -47,6 +50,8 @@ pub struct App {
     pub api_keys: SharedReads<Vec<u8>, api_key::Model>,
     /// Who listens to changes.
     pub changes: Changes,
+    /// Which agents are in the app through this process.
+    pub presence: Presence,
     /// Tells this process's worker that there is something to deliver.
     pub wake: Notify,
     /// Tells this process's worker that there is a calendar to look at.
@@ -81,6 +86,7 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         let by_key = |provider: Arc<dyn CalendarProvider>| (provider.about().id.clone(), provider);
         Self {
+            process: parts.ids.uuid(parts.clock.now()),
             db: parts.db,
             clock: parts.clock,
             ids: parts.ids,
@@ -93,6 +99,7 @@ impl App {
             candidates: SharedReads::default(),
             api_keys: SharedReads::default(),
             changes: Changes::default(),
+            presence: Presence::default(),
             wake: Notify::new(),
             wake_sync: Notify::new(),
         }

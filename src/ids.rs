@@ -79,6 +79,20 @@ pub const DELIVERY: Prefix = Prefix("dlv");
 pub const BUSY_TIME: Prefix = Prefix("bsy");
 /// IDs of API keys.
 pub const API_KEY: Prefix = Prefix("key");
+/// IDs of accounts.
+pub const ACCOUNT: Prefix = Prefix("acc");
+/// IDs of teams.
+pub const TEAM: Prefix = Prefix("tea");
+/// IDs of routing rules.
+pub const ROUTING_RULE: Prefix = Prefix("rul");
+/// IDs of live-chat requests.
+pub const LIVE_CHAT_REQUEST: Prefix = Prefix("cht");
+/// IDs of live-chat offers.
+pub const LIVE_CHAT_OFFER: Prefix = Prefix("off");
+/// IDs of push registrations.
+pub const PUSH_REGISTRATION: Prefix = Prefix("psh");
+/// IDs of webhooks.
+pub const WEBHOOK: Prefix = Prefix("whk");
 
 impl Prefix {
     /// The global ID of `id`.

@@ -7,6 +7,7 @@
 
 pub mod app;
 pub mod clock;
+pub mod cluster;
 pub mod command_line;
 pub mod config;
 pub mod demo;

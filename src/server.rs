@@ -24,7 +24,7 @@ use crate::http::{self, Http, HttpConfig, RateLimit, Shutdown};
 use crate::ids::RandomIds;
 use crate::mail::Mailer;
 use crate::secrets::Secrets;
-use crate::{graphql, jobs, store};
+use crate::{cluster, graphql, jobs, store};
 
 pub use calendars::{check_settings, http_client};
 pub use migrations::{are_pending, migrate};
@@ -102,7 +102,8 @@ pub async fn connect(config: &Config) -> anyhow::Result<DatabaseConnection> {
     let connections = if url.is_sqlite() {
         config.database_connections.min(SQLITE_CONNECTIONS)
     } else {
-        config.database_connections
+        // One more, which hears of changes and is never given back.
+        config.database_connections + 1
     };
     let db = store::connect(url.expose(), connections).await;
     db.with_context(|| format!("the database at {url:?} can't be opened"))
@@ -130,16 +131,17 @@ pub async fn serve(app: Arc<App>, how: Serve) -> anyhow::Result<()> {
     })?;
     let router = router(&app, shutdown.clone())?;
     let (shared, token) = (Arc::clone(&app), shutdown.token.clone());
-    let worker = match how.worker {
-        true => tokio::spawn(jobs::run(shared, token)),
-        false => tokio::spawn(jobs::follow(shared, token)),
-    };
+    let cluster = tokio::spawn(cluster::run(Arc::clone(&shared), token.clone()));
+    let worker = how.worker.then(|| tokio::spawn(jobs::run(shared, token)));
     tracing::info!("listening on http://{}", listener.local_addr()?);
     if let Some(greeting) = how.greeting {
         print(&greeting)?;
     }
     http::serve(listener, router, shutdown).await?;
-    worker.await?;
+    if let Some(worker) = worker {
+        worker.await?;
+    }
+    cluster.await?;
     close(&app).await;
     Ok(())
 }
@@ -152,7 +154,10 @@ pub async fn work(app: Arc<App>) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     stop_on_signal(shutdown.clone())?;
     tracing::info!("delivering");
-    jobs::run(Arc::clone(&app), shutdown).await;
+    tokio::join!(
+        cluster::run(Arc::clone(&app), shutdown.clone()),
+        jobs::run(Arc::clone(&app), shutdown)
+    );
     close(&app).await;
     Ok(())
 }

@@ -3,6 +3,9 @@
 
 mod m20261123_000001_core;
 mod m20261123_000002_calendars;
+mod m20261128_000003_routing;
+mod m20261128_000004_live_chat;
+mod m20261128_000005_processes;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -18,6 +21,9 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261123_000001_core::Migration),
             Box::new(m20261123_000002_calendars::Migration),
+            Box::new(m20261128_000003_routing::Migration),
+            Box::new(m20261128_000004_live_chat::Migration),
+            Box::new(m20261128_000005_processes::Migration),
         ]
     }
 }

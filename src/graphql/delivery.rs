@@ -51,7 +51,9 @@ impl Delivery {
     /// What it is about; null where it is about no booking, and for callers who may not see that.
     async fn booking(&self, ctx: &Context<'_>) -> Result<Option<Booking>> {
         match self.0.booking_id {
-            Some(id) if booking::may_see(caller(ctx), self.0.agent_id) => {
+            Some(id)
+                if self.0.agent_id.is_some_and(|agent| booking::may_see(caller(ctx), agent)) =>
+            {
                 Ok(load(ctx, BookingById(id)).await?.map(Booking))
             }
             _ => Ok(None),

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Subscription};
 use futures_util::{Stream, StreamExt, stream};
-use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
 use super::access::{app, authorise, caller, read_id};
@@ -14,7 +13,7 @@ use super::error::Result;
 use crate::app::App;
 use crate::ids;
 use crate::service::access::{self, Caller, Permission};
-use crate::service::changes::Change;
+use crate::service::changes::{Change, Topic};
 use crate::service::{self, Error, booking};
 
 /// News, as it happens.
@@ -34,9 +33,9 @@ impl Subscription {
         let own = booking::agent_of(caller(ctx))?;
         let only = read_agent(agent_id.as_ref(), own)?;
         let (app, caller) = (Arc::clone(app(ctx)), caller(ctx).clone());
-        let news = news(&app).filter_map(move |change| {
+        let news = news(&app, &caller, Topic::Bookings(only)).filter_map(move |change| {
             let found = match change {
-                Change::Booking { id, agent } if only.is_none_or(|only| only == agent) => Some(id),
+                Change::Booking { id, .. } => Some(id),
                 _ => None,
             };
             let (app, caller) = (Arc::clone(&app), caller.clone());
@@ -63,9 +62,9 @@ impl Subscription {
         let own = own_unless_all(caller(ctx))?;
         let only = read_agent(agent_id.as_ref(), own)?;
         let (app, caller) = (Arc::clone(app(ctx)), caller(ctx).clone());
-        let news = news(&app).filter_map(move |change| {
+        let news = news(&app, &caller, Topic::Agents(only)).filter_map(move |change| {
             let found = match change {
-                Change::Agent(id) if only.is_none_or(|only| only == id) => Some(id),
+                Change::Agent(id) => Some(id),
                 _ => None,
             };
             let (app, caller) = (Arc::clone(&app), caller.clone());
@@ -82,16 +81,14 @@ impl Subscription {
     }
 }
 
-/// What is told from now on. A listener that is too far behind goes on with the newest.
-fn news(app: &App) -> impl Stream<Item = Change> + Send + use<> {
-    stream::unfold(app.changes.listen(), |mut listener| async move {
+/// What is told from now on. A listener that is too far behind goes on with the newest. While it listens,
+/// an agent is in the app.
+fn news(app: &App, caller: &Caller, topic: Topic) -> impl Stream<Item = Change> + Send + use<> {
+    let here = caller.agent_id().map(|agent| app.presence.enter(agent));
+    stream::unfold((app.changes.listen(topic), here), |(mut listener, here)| async move {
         loop {
-            match listener.recv().await {
-                Ok(change) => return Some((change, listener)),
-                Err(RecvError::Lagged(missed)) => {
-                    tracing::warn!(missed, "a subscription is too slow for the changes");
-                }
-                Err(RecvError::Closed) => return None,
+            if let Some(change) = listener.next().await {
+                return Some((change, (listener, here)));
             }
         }
     })

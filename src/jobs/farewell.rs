@@ -11,7 +11,7 @@ use crate::store::outbox::{Model, Payload};
 /// it is given up: channels end by themselves, and what is sealed is deleted.
 pub(super) async fn deliver(app: &App, row: &Model) -> Result<Outcome> {
     let Payload::Farewell(farewell) = &row.payload.0 else { return Err(misfit(row)) };
-    let Err(error) = calendar::part(app, row.agent_id, farewell).await else {
+    let Err(error) = calendar::part(app, row.agent()?, farewell).await else {
         return Ok(Outcome::Done(Delivered::Farewell));
     };
     if row.give_up_at <= app.now() {

@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::store::{outbox, run_raw};
+use crate::store::{change, outbox, run_raw};
 
 /// Between two looks at what has expired.
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
@@ -17,6 +17,10 @@ const FORGET_EVERY: Duration = Duration::from_secs(3600);
 const COUNT_EVERY: Duration = Duration::from_secs(15);
 /// How long counts of mails are kept: they hold for an hour.
 const QUOTAS_KEPT: TimeDelta = TimeDelta::days(2);
+/// Between two looks at changes that everybody has heard of.
+const FORGET_CHANGES_EVERY: Duration = Duration::from_secs(60);
+/// How long changes are kept for processes that were not told.
+const CHANGES_KEPT: TimeDelta = TimeDelta::minutes(10);
 /// How long deliveries are kept once done, for whoever asks what was sent.
 const DELIVERIES_KEPT: TimeDelta = TimeDelta::days(30);
 
@@ -25,11 +29,13 @@ pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     describe_gauge!("frontdesk_outbox_pending", "Deliveries that are not done yet.");
     let mut forgetting = tokio::time::interval(FORGET_EVERY);
     let mut counting = tokio::time::interval(COUNT_EVERY);
+    let mut changes = tokio::time::interval(FORGET_CHANGES_EVERY);
     loop {
         let kept = tokio::select! {
             () = shutdown.cancelled() => return,
             _ = forgetting.tick() => forget(&app).await,
             _ = counting.tick() => count(&app).await,
+            _ = changes.tick() => change::forget(&app.db, app.now() - CHANGES_KEPT).await.map(drop),
         };
         if let Err(error) = kept {
             let error = &error as &dyn std::error::Error;

@@ -13,7 +13,6 @@ mod backoff;
 mod calendar_event;
 mod failure_mail;
 mod farewell;
-mod follow;
 mod housekeeping;
 mod letter;
 mod reauthentication_mail;
@@ -22,7 +21,6 @@ mod sync;
 mod visitor_mail;
 mod worker;
 
-pub use follow::follow;
 pub use sync::run_due as sync_due;
 pub use worker::run_due;
 

@@ -7,9 +7,9 @@ use uuid::Uuid;
 use super::attempt::{Delivered, Outcome, Written, misfit};
 use super::backoff;
 use crate::app::App;
-use crate::service::changes::Change;
+use crate::service::changes::{self, Change};
 use crate::service::{Error, Result, booking::conference_added};
-use crate::store::outbox::{self, BookingNews, DONE, Kind, Model, New, Payload};
+use crate::store::outbox::{self, About, BookingNews, DONE, Kind, Model, New, Payload};
 use crate::store::{self, booking, run_raw};
 
 /// What became of a row.
@@ -52,10 +52,14 @@ pub(super) async fn settle(app: &App, row: &Model, outcome: Outcome) -> Result<S
         transaction.rollback().await?;
         return Ok(settled);
     }
+    let change = match (row.booking_id, row.agent_id) {
+        (Some(id), Some(agent)) => Some(Change::Booking { id, agent }),
+        (None, Some(agent)) if row.live_chat_id.is_none() => Some(Change::Agent(agent)),
+        _ => None,
+    };
+    let news = changes::write(app, &transaction, change).await?;
     transaction.commit().await?;
-    let agent = row.agent_id;
-    let of_booking = |id| Change::Booking { id, agent };
-    app.changes.tell(row.booking_id.map_or(Change::Agent(agent), of_booking));
+    news.tell(app);
     Ok(settled)
 }
 
@@ -74,7 +78,7 @@ async fn done(
             | Delivered::EventRemoved
             | Delivered::VisitorMail { lacks_link: true }
     ) {
-        store::agent::hold(transaction, row.agent_id).await?;
+        store::agent::hold(transaction, row.agent()?).await?;
     }
     let now = app.now();
     if let Delivered::EventWritten(written) = &delivered
@@ -199,9 +203,9 @@ async fn show_entry(
     }
     let sql = "UPDATE bookings SET drift = NULL WHERE id = ? AND drift IS NOT NULL";
     let was_adrift = run_raw(transaction, sql, [row.booking_id.into()]).await? == 1;
-    let was_foreign = forget_foreign(transaction, row.agent_id, written).await?;
+    let was_foreign = forget_foreign(transaction, row.agent()?, written).await?;
     if was_adrift || was_foreign {
-        store::agent::lock(transaction, row.agent_id).await?;
+        store::agent::lock(transaction, row.agent()?).await?;
     }
     Ok(true)
 }
@@ -324,14 +328,18 @@ fn word_of_failure(app: &App, row: &Model, failed: Kind, error: &str) -> Result<
     let now = app.now();
     let kept = TimeDelta::minutes(app.config.delivery.give_up_after_minutes.into());
     let (booking, news) = row.news().ok_or_else(|| misfit(row))?;
+    let key = outbox::key_of_version(Kind::FailureMail, booking, row.version);
     let news = BookingNews { reason: Some(error.to_owned()), failed: Some(failed), ..news.clone() };
     Ok(New {
         id: app.uuid(),
         kind: Kind::FailureMail,
-        booking_id: Some(booking),
-        agent_id: row.agent_id,
-        version: row.version,
+        about: About {
+            booking: Some((booking, row.version)),
+            agent: row.agent_id,
+            ..About::default()
+        },
         payload: Payload::Booking(news),
+        dedup_key: format!("{key}/{}", failed.as_str()),
         run_at: now,
         give_up_at: now + kept,
         created_at: now,

@@ -14,6 +14,7 @@ use super::housekeeping;
 use super::settle::{Settled, settle};
 use crate::app::App;
 use crate::service::Result;
+use crate::store::Lease;
 use crate::store::outbox::{self, Model};
 
 /// How long what is under way may take to finish once the worker stops.
@@ -82,8 +83,9 @@ fn ended_one(ended: Result<(), JoinError>) {
 
 async fn claim(app: &App, most: u32) -> Result<Vec<Model>, DbErr> {
     let now = app.now();
-    let lease_until = now + TimeDelta::seconds(app.config.delivery.lease_seconds.into());
-    outbox::claim(&app.db, app.uuid(), now, lease_until, most).await
+    let until = now + TimeDelta::seconds(app.config.delivery.lease_seconds.into());
+    let lease = Lease { id: app.uuid(), process: app.process, now, until };
+    outbox::claim(&app.db, lease, most).await
 }
 
 /// Delivers everything that is due now, what it causes included, one row after the other in the

@@ -1,29 +1,49 @@
-//! Who gets the next meeting.
+//! Who is next.
 
 use std::cmp::Ordering;
 
 use chrono::{DateTime, Utc};
+
+/// What one assignment costs an agent of weight 1; one of weight `w` pays as many times less. Divisible by
+/// every weight from 1 to 10.
+pub const STRIDE: i64 = 2520;
+
+/// What an agent has had of a queue.
+///
+/// Start-time fair queueing (Goyal, Vin and Cheng, 1996): an assignment starts at the agent's `finish` or at
+/// the queue's virtual time, whichever is later, and ends a stride later; the virtual time is the start of
+/// the last one. Among agents of equal weight this is the order of who was assigned least recently: a
+/// later assignment never ends before an earlier one, and `last` tells equal ends apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// The queue's turn at which it was last assigned; 0 for never.
+    pub last: i64,
+    /// Where its last assignment ends; 0 for one that has had none.
+    pub finish: i64,
+}
 
 /// An agent's place in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InLine<K> {
     /// Which agent.
     pub key: K,
-    /// A number that grows with each assignment; least for whom the last one is longest ago.
-    pub last_turn: i64,
+    /// What it has had.
+    pub turn: Turn,
     /// When the agent joined the queue.
     pub joined_at: DateTime<Utc>,
 }
 
-/// Puts whoever is next first: the agent assigned least recently; ties in order of joining, then
-/// of key.
+/// Puts whoever is next first: least of the queue had, for its weight; then assigned least recently; then
+/// in order of joining, then of key.
 ///
-/// With everybody free this is strict rotation. An agent passed over because busy keeps its turn,
-/// since only an assignment changes `last_turn`.
+/// With everybody free and of equal weight this is strict rotation. An agent passed over because busy keeps
+/// its turn, and no more than that one: what it missed while away is not made up for. One that is new
+/// is next once, and level from then on.
 pub fn queue_order<K: Ord>(line: &mut [InLine<K>]) {
     line.sort_unstable_by(precedence);
 }
 
 fn precedence<K: Ord>(a: &InLine<K>, b: &InLine<K>) -> Ordering {
-    (a.last_turn, a.joined_at, &a.key).cmp(&(b.last_turn, b.joined_at, &b.key))
+    let place = |turn: Turn| (turn.finish, turn.last);
+    (place(a.turn), a.joined_at, &a.key).cmp(&(place(b.turn), b.joined_at, &b.key))
 }

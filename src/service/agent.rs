@@ -7,7 +7,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::access::{Caller, Permission, Profile};
-use super::changes::Change;
+use super::changes::{self, Change};
 use super::{Error, Result, text};
 use crate::app::App;
 use crate::scheduling::WeeklyBlocks;
@@ -142,7 +142,7 @@ pub async fn create(app: &App, caller: &Caller, new: NewAgent) -> Result<agent::
         revision: Set(0),
         created_at: Set(now),
         joined_at: Set(now),
-        last_turn: Set(0),
+        weight: Set(1),
         meeting_time_zone: Set("UTC".to_owned()),
         meeting_blocks: Set(JsonOf(WeeklyBlocks::default())),
         duration_minutes: Set(30),
@@ -155,13 +155,20 @@ pub async fn create(app: &App, caller: &Caller, new: NewAgent) -> Result<agent::
         chat_override_status: Set(None),
         chat_override_set_at: Set(None),
         chat_override_expires_at: Set(None),
+        chat_limit: Set(10),
+        chat_status: Set("UNAVAILABLE".to_owned()),
+        chat_status_until: Set(None),
+        notify_failed_actions: Set(false),
         invite_subject: Set(None),
         invite_body: Set(None),
         include_conference_link: Set(true),
     };
-    let made = agent::Entity::insert(record).exec_with_returning(&app.db).await;
+    let transaction = store::begin(&app.db).await?;
+    let made = agent::Entity::insert(record).exec_with_returning(&transaction).await;
     let made = made.map_err(email_taken)?;
-    app.changes.tell(Change::Agent(made.id));
+    let news = changes::write(app, &transaction, [Change::Agent(made.id)]).await?;
+    transaction.commit().await?;
+    news.tell(app);
     Ok(made)
 }
 
@@ -311,8 +318,9 @@ where
     } else {
         before
     };
+    let news = changes::write(app, &transaction, [Change::Agent(id)]).await?;
     transaction.commit().await?;
-    app.changes.tell(Change::Agent(id));
+    news.tell(app);
     Ok(after)
 }
 

@@ -1,13 +1,28 @@
-//! News of changes, for whoever listens in this process.
+//! News of changes, for whoever listens in any process.
+//!
+//! A change is written in the transaction that makes it ([`write()`]), and told once that is committed
+//! ([`News::tell`]): to listeners of this process at once, to other processes by [`crate::cluster::bus`].
+//! Who dies in between has written it down, so the others find it by reading.
 
-use tokio::sync::broadcast;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sea_orm::{ConnectionTrait, DbErr};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, broadcast};
 use uuid::Uuid;
 
-/// News kept for a listener that is behind; one further behind skips to the newest.
-const KEPT: usize = 4096;
+use crate::app::App;
+use crate::store;
 
-/// Something that changed, told after it was committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// News kept for a listener that is behind; one further behind skips to the newest.
+const KEPT: usize = 64;
+/// The same for topics that hear of everybody.
+const KEPT_OF_ALL: usize = 4096;
+
+/// Something that changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
     /// A booking, of this agent.
     Booking {
@@ -18,32 +33,230 @@ pub enum Change {
     },
     /// An agent, its calendar or its live chat.
     Agent(Uuid),
+    /// A live-chat request.
+    LiveChatRequest(Uuid),
+    /// The offers that an agent has of live chats.
+    LiveChatOffers(Uuid),
 }
 
-/// Who listens to changes.
-#[derive(Clone, Debug)]
-pub struct Changes(broadcast::Sender<Change>);
+/// What a listener hears of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// Bookings of one agent; of all where none is named.
+    Bookings(Option<Uuid>),
+    /// One agent; all where none is named.
+    Agents(Option<Uuid>),
+    /// A live-chat request.
+    LiveChatRequest(Uuid),
+    /// The offers of one agent.
+    LiveChatOffers(Uuid),
+}
 
-impl Default for Changes {
-    fn default() -> Self {
-        Self(broadcast::channel(KEPT).0)
+impl Topic {
+    const fn kept(self) -> usize {
+        match self {
+            Self::Bookings(None) | Self::Agents(None) => KEPT_OF_ALL,
+            _ => KEPT,
+        }
     }
+}
+
+impl Change {
+    fn topics(self) -> impl Iterator<Item = Topic> {
+        let (one, all) = match self {
+            Self::Booking { agent, .. } => {
+                (Topic::Bookings(Some(agent)), Some(Topic::Bookings(None)))
+            }
+            Self::Agent(id) => (Topic::Agents(Some(id)), Some(Topic::Agents(None))),
+            Self::LiveChatRequest(id) => (Topic::LiveChatRequest(id), None),
+            Self::LiveChatOffers(agent) => (Topic::LiveChatOffers(agent), None),
+        };
+        std::iter::once(one).chain(all)
+    }
+}
+
+/// A change as it was written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// Its number, unique in the database.
+    pub id: i64,
+    /// What changed.
+    pub change: Change,
+}
+
+/// Changes that were written in a transaction, to be told once it is committed.
+#[derive(Debug)]
+#[must_use = "changes are told once their transaction is committed"]
+pub struct News(Vec<Written>);
+
+/// Writes changes down in the transaction that makes them.
+///
+/// # Errors
+/// The database's own.
+pub async fn write<C: ConnectionTrait>(
+    app: &App,
+    db: &C,
+    changes: impl IntoIterator<Item = Change> + Send,
+) -> Result<News, DbErr> {
+    let changes: Vec<Change> = changes.into_iter().collect();
+    let ids = store::change::put(db, app.process, &changes, app.now()).await?;
+    let written = ids.into_iter().zip(changes).map(|(id, change)| Written { id, change });
+    Ok(News(written.collect()))
+}
+
+impl News {
+    /// Tells every listener, in this process and the others.
+    pub fn tell(self, app: &App) {
+        for written in self.0 {
+            if app.changes.hear(written) {
+                app.changes.announce(written);
+            }
+        }
+    }
+}
+
+/// Who listens to changes in this process, and what is to be said to the others.
+#[derive(Clone, Default)]
+pub struct Changes(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    topics: Mutex<HashMap<Topic, broadcast::Sender<Change>>>,
+    listeners: AtomicUsize,
+    heard: Mutex<Heard>,
+    outgoing: Mutex<Vec<Written>>,
+    wake: Notify,
+    agents: Notify,
+}
+
+/// What was heard already, so that what comes twice is told once.
+#[derive(Default)]
+struct Heard {
+    /// Since the last reading of all changes began.
+    now: HashSet<i64>,
+    /// Before it.
+    before: HashSet<i64>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Changes {
-    /// Tells every listener.
-    pub fn tell(&self, change: Change) {
-        // An error says that nobody listens.
-        let _ = self.0.send(change);
+    /// Tells the listeners of this process, unless they were told before. Whether it was new.
+    pub(crate) fn hear(&self, written: Written) -> bool {
+        {
+            let mut heard = lock(&self.0.heard);
+            if heard.before.contains(&written.id) || !heard.now.insert(written.id) {
+                return false;
+            }
+        }
+        self.tell_here(written.change);
+        true
     }
 
-    /// How many listen.
+    fn tell_here(&self, change: Change) {
+        let topics = lock(&self.0.topics);
+        for topic in change.topics() {
+            if let Some(sender) = topics.get(&topic) {
+                // An error says that the last listener is just going.
+                let _ = sender.send(change);
+            }
+        }
+        drop(topics);
+        if !matches!(change, Change::Booking { .. }) {
+            self.0.agents.notify_one();
+        }
+    }
+
+    /// Begins a reading of all changes.
+    pub(crate) fn begin_reading(&self) {
+        let mut heard = lock(&self.0.heard);
+        let now = std::mem::take(&mut heard.now);
+        heard.before.extend(now);
+    }
+
+    /// Ends a reading, whose rows may be met again by the next one. What was heard before it began
+    /// and is not among them never is.
+    pub(crate) fn end_reading(&self, rows: impl IntoIterator<Item = i64>) {
+        lock(&self.0.heard).before = rows.into_iter().collect();
+    }
+
+    fn announce(&self, written: Written) {
+        lock(&self.0.outgoing).push(written);
+        self.0.wake.notify_one();
+    }
+
+    /// What is to be said to other processes, once there is something.
+    pub(crate) async fn outgoing(&self) -> Vec<Written> {
+        loop {
+            let outgoing = std::mem::take(&mut *lock(&self.0.outgoing));
+            if !outgoing.is_empty() {
+                return outgoing;
+            }
+            self.0.wake.notified().await;
+        }
+    }
+
+    /// Returns once an agent or a live chat changed, in any process.
+    pub(crate) async fn agent_or_chat(&self) {
+        self.0.agents.notified().await;
+    }
+
+    /// How many listen in this process.
     pub fn listeners(&self) -> usize {
-        self.0.receiver_count()
+        self.0.listeners.load(Ordering::SeqCst)
     }
 
     /// Hears what is told from now on.
-    pub fn listen(&self) -> broadcast::Receiver<Change> {
-        self.0.subscribe()
+    pub fn listen(&self, topic: Topic) -> Listener {
+        let receiver = {
+            let mut topics = lock(&self.0.topics);
+            let sender = topics.entry(topic).or_insert_with(|| broadcast::channel(topic.kept()).0);
+            sender.subscribe()
+        };
+        self.0.listeners.fetch_add(1, Ordering::SeqCst);
+        Listener { receiver: Some(receiver), topic, shared: Arc::clone(&self.0) }
+    }
+}
+
+/// Who hears of a topic.
+pub struct Listener {
+    receiver: Option<broadcast::Receiver<Change>>,
+    topic: Topic,
+    shared: Arc<Shared>,
+}
+
+impl Listener {
+    /// The next change; `None` where some were missed, since the listener was too far behind.
+    pub async fn next(&mut self) -> Option<Change> {
+        let Some(receiver) = &mut self.receiver else { return std::future::pending().await };
+        match receiver.recv().await {
+            Ok(change) => Some(change),
+            Err(broadcast::error::RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "a subscription is too slow for the changes");
+                None
+            }
+            // The sender goes after the last listener.
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+impl Listener {
+    /// The next change that was told already, if there is one.
+    pub fn told(&mut self) -> Option<Change> {
+        self.receiver.as_mut()?.try_recv().ok()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let mut topics = lock(&self.shared.topics);
+        self.receiver = None;
+        if topics.get(&self.topic).is_some_and(|sender| sender.receiver_count() == 0) {
+            topics.remove(&self.topic);
+        }
+        self.shared.listeners.fetch_sub(1, Ordering::SeqCst);
     }
 }

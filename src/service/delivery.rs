@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use uuid::Uuid;
 
-use super::changes::Change;
+use super::changes::{self, Change};
 use super::{Error, Result};
 use crate::app::App;
 use crate::ids;
@@ -48,11 +48,12 @@ pub async fn retry(app: &App, id: Uuid) -> Result<Model> {
     }
     show_pending(&transaction, &row).await?;
     let after = Entity::find_by_id(id).one(&transaction).await?.ok_or_else(unknown)?;
+    let change = row.booking_id.zip(row.agent_id);
+    let change = change.map(|(id, agent)| Change::Booking { id, agent });
+    let news = changes::write(app, &transaction, change).await?;
     transaction.commit().await?;
     app.wake.notify_one();
-    if let Some(id) = row.booking_id {
-        app.changes.tell(Change::Booking { id, agent: row.agent_id });
-    }
+    news.tell(app);
     Ok(after)
 }
 

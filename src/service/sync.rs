@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
 use uuid::Uuid;
 
-use super::changes::Change;
+use super::changes::{self, Change};
 use super::{Result, calendar as calendars};
 use crate::app::App;
 use crate::store::{self, busy, calendar, sync};
@@ -155,9 +155,10 @@ pub(crate) async fn notice_stale(app: &App) -> Result<()> {
             transaction.rollback().await?;
             continue;
         }
+        let news = changes::write(app, &transaction, [Change::Agent(found.agent_id)]).await?;
         transaction.commit().await?;
         tracing::warn!(agent.id = %found.agent_id, problem, "a calendar was not read for too long");
-        app.changes.tell(Change::Agent(found.agent_id));
+        news.tell(app);
     }
     Ok(())
 }

@@ -36,8 +36,8 @@ pub struct Model {
     pub created_at: DateTime<Utc>,
     /// When it last joined the queue: breaks ties between equal turns.
     pub joined_at: DateTime<Utc>,
-    /// The queue's turn at which it was last assigned; 0 for never.
-    pub last_turn: i64,
+    /// How many times as often as one of weight 1 it is next: 1 to 10.
+    pub weight: i32,
     /// IANA name.
     pub meeting_time_zone: String,
     /// The weekly blocks for meetings.
@@ -62,6 +62,14 @@ pub struct Model {
     pub chat_override_set_at: Option<DateTime<Utc>>,
     /// When it stops to hold.
     pub chat_override_expires_at: Option<DateTime<Utc>>,
+    /// Most live chats at once, open offers included: 1 to 100.
+    pub chat_limit: i32,
+    /// What blocks and toggle say until [`Self::chat_status_until`]: `AVAILABLE` or `UNAVAILABLE`.
+    pub chat_status: String,
+    /// Until when [`Self::chat_status`] holds by itself; null: until somebody changes something.
+    pub chat_status_until: Option<DateTime<Utc>>,
+    /// Whether the agent asked to be told of live chats that nobody took.
+    pub notify_failed_actions: bool,
     /// Null: the default template.
     pub invite_subject: Option<String>,
     /// Null: the default template.
@@ -83,8 +91,8 @@ pub struct Candidate {
     pub id: Uuid,
     /// Its revision: a kept schedule of the same revision still holds.
     pub revision: i64,
-    /// See [`Model::last_turn`].
-    pub last_turn: i64,
+    /// See [`Model::weight`].
+    pub weight: i32,
     /// See [`Model::joined_at`].
     pub joined_at: DateTime<Utc>,
     /// The provider of its calendar.
@@ -97,7 +105,7 @@ pub struct Candidate {
     pub include_conference_link: bool,
 }
 
-const CANDIDATES: &str = "SELECT a.id, a.revision, a.last_turn, a.joined_at, c.provider, c.status, \
+const CANDIDATES: &str = "SELECT a.id, a.revision, a.weight, a.joined_at, c.provider, c.status, \
     c.last_synced_at, a.include_conference_link FROM agents a JOIN calendar_connections c ON c.agent_id = a.id \
     WHERE a.active = true";
 
@@ -132,7 +140,7 @@ fn candidate(row: &QueryResult) -> Result<Candidate, DbErr> {
     Ok(Candidate {
         id: get(row, 0)?,
         revision: get(row, 1)?,
-        last_turn: get(row, 2)?,
+        weight: get(row, 2)?,
         joined_at: get(row, 3)?,
         provider: get(row, 4)?,
         calendar_status: get(row, 5)?,
@@ -164,8 +172,8 @@ pub async fn hold<C: ConnectionTrait>(db: &C, agent: Uuid) -> Result<(), DbErr> 
     Ok(())
 }
 
-/// Locks the agent if it is still at `seen`, gives it the queue's `turn` where there is one, and
-/// returns the new revision. `None` where it changed meanwhile; then it is not locked.
+/// Locks the agent if it is still at `seen`, and returns the new revision. `None` where it changed
+/// meanwhile; then it is not locked.
 ///
 /// # Errors
 /// The database's own.
@@ -173,25 +181,10 @@ pub async fn lock_unchanged<C: ConnectionTrait>(
     db: &C,
     agent: Uuid,
     seen: i64,
-    turn: Option<i64>,
 ) -> Result<Option<i64>, DbErr> {
-    let end = "WHERE id = ? AND revision = ? RETURNING revision";
-    let (start, mut values) = match turn {
-        Some(turn) => ("revision = revision + 1, last_turn = ?", vec![turn.into()]),
-        None => ("revision = revision + 1", vec![]),
-    };
-    values.extend([agent.into(), seen.into()]);
-    revision(db, &format!("UPDATE agents SET {start} {end}"), values).await
-}
-
-/// Notes that an agent, which is locked, has had the queue's `turn`.
-///
-/// # Errors
-/// The database's own.
-pub async fn take_turn<C: ConnectionTrait>(db: &C, agent: Uuid, turn: i64) -> Result<(), DbErr> {
-    let sql = "UPDATE agents SET last_turn = ? WHERE id = ?";
-    super::run_raw(db, sql, [turn.into(), agent.into()]).await?;
-    Ok(())
+    let sql = "UPDATE agents SET revision = revision + 1 WHERE id = ? AND revision = ? \
+        RETURNING revision";
+    revision(db, sql, vec![agent.into(), seen.into()]).await
 }
 
 async fn revision<C: ConnectionTrait>(
@@ -201,18 +194,6 @@ async fn revision<C: ConnectionTrait>(
 ) -> Result<Option<i64>, DbErr> {
     let row = db.query_one_raw(statement(db.get_database_backend(), sql, values)).await?;
     row.map(|row| row.try_get_by_index(0)).transpose()
-}
-
-/// Takes the next turn of a queue. The row stays locked until the transaction ends, so that
-/// assignments of one queue come one after the other.
-///
-/// # Errors
-/// The database's own; `RecordNotFound` where there is no such queue.
-pub async fn next_turn<C: ConnectionTrait>(db: &C, queue: &str) -> Result<i64, DbErr> {
-    let sql = "UPDATE queues SET turn = turn + 1 WHERE id = ? RETURNING turn";
-    revision(db, sql, vec![queue.into()])
-        .await?
-        .ok_or_else(|| DbErr::RecordNotFound(format!("queue {queue}")))
 }
 
 /// The zone in which an agent takes meetings; none where there is no such agent.

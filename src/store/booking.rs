@@ -73,6 +73,8 @@ pub struct Model {
     pub mail_problem: Option<String>,
     /// The keyed hash of the manage token.
     pub manage_hash: Vec<u8>,
+    /// How its agent was found: a [`crate::service::routing::Record`]; none for one made before that was kept.
+    pub routing: Option<JsonOf<serde_json::Value>>,
     /// When it was booked.
     pub created_at: DateTime<Utc>,
     /// When it was called off.

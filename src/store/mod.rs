@@ -8,17 +8,22 @@ pub mod booking;
 pub mod builtin_calendar;
 pub mod busy;
 pub mod calendar;
+pub mod change;
 pub mod credential;
 mod database;
 pub mod date_override;
 pub mod idempotency;
 mod json;
+mod lease;
 pub mod mail_quota;
 pub mod outbox;
 pub mod page;
+pub mod process;
+pub mod queue;
 pub mod sync;
 
 pub use database::{
     begin, connect, is_guard_violation, is_unique_violation, like, run_raw, statement,
 };
 pub use json::JsonOf;
+pub use lease::Lease;

@@ -10,7 +10,7 @@ use sea_orm::{DbBackend, FromQueryResult, QueryOrder, Set};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{JsonOf, run_raw, statement};
+use super::{JsonOf, Lease, run_raw, statement};
 
 /// `state` of a row that is still to be delivered.
 pub const PENDING: &str = "PENDING";
@@ -158,8 +158,12 @@ pub struct Model {
     pub kind: String,
     /// What it is about; none where it is about no booking.
     pub booking_id: Option<Uuid>,
-    /// Whose booking it is, or whom it concerns.
-    pub agent_id: Uuid,
+    /// Whose booking it is, or whom it concerns; none where it concerns no agent.
+    pub agent_id: Option<Uuid>,
+    /// The live-chat request that it is about, where it is about one.
+    pub live_chat_id: Option<Uuid>,
+    /// The webhook that it is for, where it is for one.
+    pub webhook_id: Option<Uuid>,
     /// The booking's sequence that it delivers; 0 where it is about no booking.
     pub version: i32,
     /// What to say.
@@ -174,6 +178,8 @@ pub struct Model {
     pub lease_id: Option<Uuid>,
     /// Until when nobody else may be.
     pub lease_until: Option<DateTime<Utc>>,
+    /// The process that it is in.
+    pub lease_process: Option<Uuid>,
     /// How often it was begun.
     pub attempts: i32,
     /// When to stop trying.
@@ -193,6 +199,15 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
+    /// Whose booking it is, or whom it concerns; a fault of ours where it concerns no agent.
+    ///
+    /// # Errors
+    /// `RecordNotFound`.
+    pub fn agent(&self) -> Result<Uuid, DbErr> {
+        self.agent_id
+            .ok_or_else(|| DbErr::RecordNotFound(format!("the agent of delivery {}", self.id)))
+    }
+
     /// The booking that it is about and what happened to that; none where it is about no booking.
     pub const fn news(&self) -> Option<(Uuid, &BookingNews)> {
         match (self.booking_id, &self.payload.0) {
@@ -209,14 +224,12 @@ pub struct New {
     pub id: Uuid,
     /// What is delivered.
     pub kind: Kind,
-    /// What it is about; none where it is about no booking.
-    pub booking_id: Option<Uuid>,
-    /// Whose booking it is, or whom it concerns.
-    pub agent_id: Uuid,
-    /// The booking's sequence that it delivers; 0 where it is about no booking.
-    pub version: i32,
+    /// What it is about.
+    pub about: About,
     /// What to say.
     pub payload: Payload,
+    /// No two rows have the same.
+    pub dedup_key: String,
     /// Not before this.
     pub run_at: DateTime<Utc>,
     /// When to stop trying.
@@ -225,21 +238,22 @@ pub struct New {
     pub created_at: DateTime<Utc>,
 }
 
-impl New {
-    /// No two rows do the same: one for each kind, booking and version, and of the words of a
-    /// failure one for each delivery that failed. Those about no booking are told apart by their IDs:
-    /// whoever writes one sees to it that there is one.
-    fn dedup_key(&self) -> String {
-        let kind = self.kind.as_str();
-        let Some(booking) = self.booking_id else { return format!("{kind}/{}", self.id) };
-        let key = format!("{kind}/{booking}/{}", self.version);
-        match &self.payload {
-            Payload::Booking(BookingNews { failed: Some(failed), .. }) => {
-                format!("{key}/{}", failed.as_str())
-            }
-            _ => key,
-        }
-    }
+/// What a row is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// Of which booking, and at which of its versions.
+    pub booking: Option<(Uuid, i32)>,
+    /// Whose booking it is, or whom it concerns.
+    pub agent: Option<Uuid>,
+    /// Of which live-chat request.
+    pub live_chat: Option<Uuid>,
+    /// For which webhook.
+    pub webhook: Option<Uuid>,
+}
+
+/// The deduplication key of what is delivered once for each version of a booking.
+pub fn key_of_version(kind: Kind, booking: Uuid, version: i32) -> String {
+    format!("{}/{booking}/{version}", kind.as_str())
 }
 
 /// Writes rows, in the caller's transaction, in one statement. A row whose deduplication key is
@@ -251,15 +265,18 @@ pub async fn put<C: ConnectionTrait>(db: &C, rows: Vec<New>) -> Result<(), DbErr
     let rows = rows.into_iter().map(|new| ActiveModel {
         id: Set(new.id),
         kind: Set(new.kind.as_str().to_owned()),
-        booking_id: Set(new.booking_id),
-        agent_id: Set(new.agent_id),
-        version: Set(new.version),
-        dedup_key: Set(new.dedup_key()),
+        booking_id: Set(new.about.booking.map(|(id, _)| id)),
+        agent_id: Set(new.about.agent),
+        live_chat_id: Set(new.about.live_chat),
+        webhook_id: Set(new.about.webhook),
+        version: Set(new.about.booking.map_or(0, |(_, version)| version)),
+        dedup_key: Set(new.dedup_key),
         payload: Set(JsonOf(new.payload)),
         state: Set(PENDING.to_owned()),
         run_at: Set(new.run_at),
         lease_id: Set(None),
         lease_until: Set(None),
+        lease_process: Set(None),
         attempts: Set(0),
         give_up_at: Set(new.give_up_at),
         last_error: Set(None),
@@ -272,16 +289,14 @@ pub async fn put<C: ConnectionTrait>(db: &C, rows: Vec<New>) -> Result<(), DbErr
     Ok(())
 }
 
-/// Claims up to `limit` rows that are due, for whoever holds `lease`, until `lease_until`. One
-/// statement that names the lease in its own predicate: a row is claimed by one worker at a time.
+/// Claims up to `limit` rows that are due. One statement that names the lease in its own predicate: a row
+/// is claimed by one worker at a time.
 ///
 /// # Errors
 /// The database's own.
 pub async fn claim<C: ConnectionTrait>(
     db: &C,
-    lease: Uuid,
-    now: DateTime<Utc>,
-    lease_until: DateTime<Utc>,
+    lease: Lease,
     limit: u32,
 ) -> Result<Vec<Model>, DbErr> {
     let backend = db.get_database_backend();
@@ -295,11 +310,13 @@ pub async fn claim<C: ConnectionTrait>(
             AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.booking_id = o.booking_id \
                 AND e.kind = o.kind AND e.version < o.version AND e.state = 'PENDING') \
             ORDER BY o.run_at LIMIT {limit} {lock}) \
-         UPDATE outbox SET lease_id = ?, lease_until = ?, attempts = attempts + 1 \
+         UPDATE outbox SET lease_id = ?, lease_until = ?, lease_process = ?, \
+            attempts = attempts + 1 \
          WHERE id IN (SELECT id FROM due) \
          AND state = 'PENDING' AND (lease_until IS NULL OR lease_until <= ?) RETURNING *"
     );
-    let values = [now.into(), now.into(), lease.into(), lease_until.into(), now.into()];
+    let Lease { id, process, now, until } = lease;
+    let values = [now.into(), now.into(), id.into(), until.into(), process.into(), now.into()];
     let rows = db.query_all_raw(statement(backend, &sql, values)).await?;
     rows.iter().map(|row| Model::from_query_result(row, "")).collect()
 }
@@ -315,7 +332,7 @@ pub async fn finish<C: ConnectionTrait>(
     now: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
     let sql = "UPDATE outbox SET state = 'DONE', lease_id = NULL, lease_until = NULL, \
-        last_error = NULL, done_at = ? WHERE id = ? AND lease_id = ? AND state = 'PENDING'";
+        lease_process = NULL, last_error = NULL, done_at = ? WHERE id = ? AND lease_id = ? AND state = 'PENDING'";
     Ok(run_raw(db, sql, [now.into(), id.into(), lease.into()]).await? == 1)
 }
 
@@ -330,7 +347,8 @@ pub async fn put_back<C: ConnectionTrait>(
     run_at: DateTime<Utc>,
     error: Option<&str>,
 ) -> Result<bool, DbErr> {
-    let sql = "UPDATE outbox SET lease_id = NULL, lease_until = NULL, run_at = ?, last_error = ? \
+    let sql = "UPDATE outbox SET lease_id = NULL, lease_until = NULL, lease_process = NULL, \
+        run_at = ?, last_error = ? \
         WHERE id = ? AND lease_id = ? AND state = 'PENDING'";
     let values = [run_at.into(), error.into(), id.into(), lease.into()];
     Ok(run_raw(db, sql, values).await? == 1)
@@ -348,7 +366,7 @@ pub async fn give_up<C: ConnectionTrait>(
     error: &str,
 ) -> Result<bool, DbErr> {
     let sql = "UPDATE outbox SET state = 'FAILED', lease_id = NULL, lease_until = NULL, \
-        done_at = ?, last_error = ? WHERE id = ? AND lease_id = ? AND state = 'PENDING'";
+        lease_process = NULL, done_at = ?, last_error = ? WHERE id = ? AND lease_id = ? AND state = 'PENDING'";
     let values = [now.into(), error.into(), id.into(), lease.into()];
     Ok(run_raw(db, sql, values).await? == 1)
 }
@@ -401,7 +419,7 @@ pub async fn resume_events<C: ConnectionTrait>(
 pub async fn deliver_again<C: ConnectionTrait>(db: &C, new: &New) -> Result<bool, DbErr> {
     let sql = "UPDATE outbox SET state = 'PENDING', run_at = ?, give_up_at = ?, attempts = 0, \
         last_error = NULL, done_at = NULL WHERE dedup_key = ? AND state <> 'PENDING'";
-    let values = [new.run_at.into(), new.give_up_at.into(), new.dedup_key().into()];
+    let values = [new.run_at.into(), new.give_up_at.into(), new.dedup_key.as_str().into()];
     Ok(run_raw(db, sql, values).await? == 1)
 }
 
@@ -418,32 +436,6 @@ pub async fn release_mails<C: ConnectionTrait>(
         ('VISITOR_MAIL', 'AGENT_MAIL') AND state = 'PENDING' AND run_at > ? AND attempts = 0";
     run_raw(db, sql, [now.into(), booking.into(), now.into()]).await?;
     Ok(())
-}
-
-/// A row that was delivered or given up.
-#[derive(Clone, Debug, FromQueryResult)]
-pub struct Ended {
-    /// The row.
-    pub id: Uuid,
-    /// What it was about; none where it was about no booking.
-    pub booking_id: Option<Uuid>,
-    /// Whose booking it was, or whom it concerned.
-    pub agent_id: Uuid,
-    /// When.
-    pub done_at: DateTime<Utc>,
-}
-
-/// Rows that were delivered or given up after `since`.
-///
-/// # Errors
-/// The database's own.
-pub async fn ended_since<C: ConnectionTrait>(
-    db: &C,
-    since: DateTime<Utc>,
-) -> Result<Vec<Ended>, DbErr> {
-    let sql = "SELECT id, booking_id, agent_id, done_at FROM outbox WHERE done_at > ?";
-    let rows = db.query_all_raw(statement(db.get_database_backend(), sql, [since.into()])).await?;
-    rows.iter().map(|row| Ended::from_query_result(row, "")).collect()
 }
 
 /// When the next row is due, if any is pending.

@@ -5,7 +5,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{DbBackend, FromQueryResult};
 use uuid::Uuid;
 
-use super::{run_raw, statement};
+use super::{Lease, run_raw, statement};
 
 /// A row of `calendar_syncs`: one calendar of a connection whose busy time counts. It goes with its
 /// connection.
@@ -41,6 +41,8 @@ pub struct Model {
     pub lease_id: Option<Uuid>,
     /// Until when nobody else may.
     pub lease_until: Option<DateTime<Utc>>,
+    /// The process that is looking.
+    pub lease_process: Option<Uuid>,
     /// The channel on which the provider tells of changes.
     pub watch_channel: Option<Uuid>,
     /// The channel that is being made.
@@ -88,17 +90,6 @@ pub async fn due<C: ConnectionTrait>(db: &C, now: DateTime<Utc>) -> Result<Vec<D
     rows.iter().map(|row| Due::from_query_result(row, "")).collect()
 }
 
-/// Who claims calendars, and until when.
-#[derive(Clone, Copy, Debug)]
-pub struct Lease {
-    /// Names the claim.
-    pub id: Uuid,
-    /// When it begins.
-    pub now: DateTime<Utc>,
-    /// When it ends by itself.
-    pub until: DateTime<Utc>,
-}
-
 /// Claims up to `limit` calendars of `provider` that are due, in one statement that names the lease
 /// in its own predicate: a calendar is looked at by one process at a time.
 ///
@@ -117,12 +108,19 @@ pub async fn claim<C: ConnectionTrait>(
     let sql = format!(
         "WITH due AS MATERIALIZED (SELECT s.id {DUE} AND c.provider = ? \
             ORDER BY s.due_at LIMIT {limit} {lock}) \
-         UPDATE calendar_syncs SET lease_id = ?, lease_until = ? \
+         UPDATE calendar_syncs SET lease_id = ?, lease_until = ?, lease_process = ? \
          WHERE id IN (SELECT id FROM due) AND (lease_until IS NULL OR lease_until <= ?) RETURNING *"
     );
-    let now = lease.now;
-    let values =
-        [now.into(), now.into(), provider.into(), lease.id.into(), lease.until.into(), now.into()];
+    let Lease { id, process, now, until } = lease;
+    let values = [
+        now.into(),
+        now.into(),
+        provider.into(),
+        id.into(),
+        until.into(),
+        process.into(),
+        now.into(),
+    ];
     let rows = db.query_all_raw(statement(backend, &sql, values)).await?;
     rows.iter().map(|row| Model::from_query_result(row, "")).collect()
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use calendar_provider::{EventSnapshot, TimeRange};
 use chrono::{DateTime, TimeDelta, Utc};
-use frontdesk::service::changes::Change;
+use frontdesk::service::changes::{Change, Listener, Topic};
 use serde_json::{Value, json};
 
 use crate::on_both;
@@ -15,8 +15,8 @@ const AT_10: &str = "2027-01-05T10:00:00Z";
 const DOWN: &str = "the calendar can't be reached: no connection";
 
 /// How often the news tell of an agent.
-fn agent_news(news: &mut tokio::sync::broadcast::Receiver<Change>) -> usize {
-    let all = std::iter::from_fn(|| news.try_recv().ok());
+fn agent_news(news: &mut Listener) -> usize {
+    let all = std::iter::from_fn(|| news.told());
     all.filter(|change| matches!(change, Change::Agent(_))).count()
 }
 
@@ -34,7 +34,7 @@ on_both! {
         office.test.clock.advance(TimeDelta::seconds(1));
         let builtin = office.test.bookable_agent("Hedy").await;
         office.calendar.fail_reads(Fault::Down);
-        let mut news = office.test.app.changes.listen();
+        let mut news = office.test.app.changes.listen(Topic::Agents(None));
         office.pass(55).await;
         assert_eq!(office.standing().await, (true, "CONNECTED".to_owned(), Value::Null));
         assert_eq!(agent_news(&mut news), 0);

@@ -1,7 +1,7 @@
 //! Entries of bookings that were moved or deleted in the calendar by hand.
 
 use chrono::TimeDelta;
-use frontdesk::service::changes::Change;
+use frontdesk::service::changes::{Change, Topic};
 use serde_json::{Value, json};
 
 use crate::on_both;
@@ -54,7 +54,7 @@ impl Office {
 on_both! {
     async fn a_moved_entry_is_shown_and_moves_nothing(office: Office) {
         let id = office.settled(AT_10).await;
-        let mut news = office.test.app.changes.listen();
+        let mut news = office.test.app.changes.listen(Topic::Bookings(None));
         office.calendar.move_meeting(AT_14);
         office.poll().await;
         let booking = office.booking(&id).await;
@@ -65,7 +65,7 @@ on_both! {
             "noticedAt": "2027-01-04T08:02:00Z",
         });
         assert_eq!(booking["calendarEvent"]["drift"], drift);
-        assert!(matches!(news.try_recv(), Ok(Change::Booking { .. })));
+        assert!(matches!(news.told(), Some(Change::Booking { .. })));
         assert_eq!(office.calendar.calls("get_event"), 1);
         assert!(!office.offers(AT_10).await, "the meeting stands");
         assert!(!office.offers(AT_14).await, "and so does its entry");

@@ -11,7 +11,7 @@ use super::look::{Look, Seen};
 use super::ours::{self, Sorted};
 use super::window;
 use crate::app::App;
-use crate::service::changes::Change;
+use crate::service::changes::{self, Change};
 use crate::service::sync::staleness;
 use crate::service::{Result, calendar as calendars};
 use crate::store::sync::Looked;
@@ -52,13 +52,13 @@ pub(super) async fn apply(
         let since = app.now() - staleness(app);
         sync::note_recovery(&transaction, sync.connection_id, since).await?;
     }
+    let drifted = verdicts
+        .iter()
+        .map(|Verdict { booking, .. }| Change::Booking { id: booking.id, agent: booking.agent_id });
+    let recovered = (!was_good).then_some(Change::Agent(sync.agent_id));
+    let news = changes::write(app, &transaction, drifted.chain(recovered)).await?;
     transaction.commit().await?;
-    for Verdict { booking, .. } in verdicts {
-        app.changes.tell(Change::Booking { id: booking.id, agent: booking.agent_id });
-    }
-    if !was_good {
-        app.changes.tell(Change::Agent(sync.agent_id));
-    }
+    news.tell(app);
     Ok(true)
 }
 

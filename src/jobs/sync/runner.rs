@@ -13,7 +13,8 @@ use super::pace::Pace;
 use super::{Came, attend};
 use crate::app::App;
 use crate::service::{Result, calendar as calendars};
-use crate::store::sync::{self, Lease};
+use crate::store::Lease;
+use crate::store::sync;
 
 /// How long what is under way may take to finish once the worker stops.
 const DRAIN_WITHIN: Duration = Duration::from_secs(10);
@@ -196,6 +197,6 @@ impl Runner {
 async fn claim(app: &App, provider: &str, most: usize) -> Result<Vec<sync::Model>> {
     let now = app.now();
     let until = now + TimeDelta::seconds(app.config.sync.lease_seconds.into());
-    let lease = Lease { id: app.uuid(), now, until };
+    let lease = Lease { id: app.uuid(), process: app.process, now, until };
     Ok(sync::claim(&app.db, provider, lease, most).await?)
 }

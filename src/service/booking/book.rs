@@ -1,5 +1,6 @@
 //! Making a booking: gather, then commit in one transaction. Delivery is the outbox's.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use calendar_provider::TimeRange;
@@ -10,16 +11,16 @@ use uuid::Uuid;
 
 use super::{Booked, TAKEN, consequences};
 use crate::app::App;
-use crate::scheduling::{self, InLine};
+use crate::scheduling::{self, InLine, Turn};
 use crate::service::access::Caller;
 use crate::service::calendar::{self, Answer};
-use crate::service::changes::Change;
+use crate::service::changes::{self, Change, News};
 use crate::service::schedule::{self, AgentSchedule};
 use crate::service::slots::{self, Bookable, Refusals, Route};
 use crate::service::{Error, Result, text, visitor};
 use crate::store::booking::{CONFIRMED, Company, Model, Person};
 use crate::store::{
-    self, JsonOf, agent, booking, idempotency, is_guard_violation, outbox::PENDING,
+    self, JsonOf, agent, booking, idempotency, is_guard_violation, outbox::PENDING, queue,
 };
 
 /// How long an idempotency key is remembered.
@@ -88,9 +89,9 @@ pub async fn book(app: &App, caller: &Caller, request: BookMeeting) -> Result<Bo
     }
     let (free, refusals) = gather(app, &request).await?;
     match commit(app, caller, &request, free).await? {
-        Outcome::Made(booking) => {
+        Outcome::Made(booking, news) => {
             app.wake.notify_one();
-            app.changes.tell(Change::Booking { id: booking.id, agent: booking.agent_id });
+            news.tell(app);
             let manage_token = app.secrets.manage_token(booking.id);
             Ok(Booked::Made { booking, manage_token })
         }
@@ -201,15 +202,18 @@ async fn gather(app: &App, request: &Checked) -> Result<(Vec<Free>, Refusals)> {
             _ => {}
         }
     }
-    let ordered = in_order(free);
+    let ordered = match request.route {
+        Route::Queue if 1 < free.len() => in_order(free, &queue::turns(&app.db, QUEUE).await?),
+        _ => free,
+    };
     fresh(app, ordered).await
 }
 
 /// In order of turn.
-fn in_order(free: Vec<Free>) -> Vec<Free> {
+fn in_order(free: Vec<Free>, turns: &HashMap<Uuid, Turn>) -> Vec<Free> {
     let place = |(index, free): (usize, &Free)| InLine {
         key: (free.agent.id, index),
-        last_turn: free.agent.last_turn,
+        turn: turns.get(&free.agent.id).copied().unwrap_or_default(),
         joined_at: free.agent.joined_at,
     };
     let mut line: Vec<_> = free.iter().enumerate().map(place).collect();
@@ -259,7 +263,7 @@ async fn look(app: &App, candidate: &Free) -> Result<Answer> {
 }
 
 enum Outcome {
-    Made(Box<Model>),
+    Made(Box<Model>, News),
     Replayed(Key),
     Taken,
 }
@@ -290,11 +294,13 @@ async fn commit(app: &App, caller: &Caller, request: &Checked, free: Vec<Free>) 
         return Ok(Outcome::Taken);
     }
     let booking = booking?;
-    consequences::of_booking(app, &transaction, &won.agent, &booking).await?;
+    consequences::of_booking(app, &transaction, &booking).await?;
+    let change = Change::Booking { id: booking.id, agent: booking.agent_id };
+    let news = changes::write(app, &transaction, [change]).await?;
     transaction.commit().await?;
     let schedule = AgentSchedule { busy: won.schedule.busy.with(won.slot), ..won.schedule };
     app.schedules.keep(booking.agent_id, schedule.into());
-    Ok(Outcome::Made(Box::new(booking)))
+    Ok(Outcome::Made(Box::new(booking), news))
 }
 
 /// Writes the key down. False where another request with it was first: this one waited for it.
@@ -332,46 +338,49 @@ async fn assign(
     request: &Checked,
     free: Vec<Free>,
 ) -> Result<Option<Won>> {
-    let (turn, free) = match request.route {
+    let (queue, free) = match request.route {
         Route::Agent(_) => (None, free),
         Route::Queue => {
             // From here on nobody else is assigned from the queue, so the order read now holds.
-            let turn = agent::next_turn(transaction, QUEUE).await?;
-            (Some(turn), read_turns(transaction, free).await?)
+            let queue = queue::lock(transaction, QUEUE).await?;
+            (Some(queue), read_turns(transaction, free).await?)
         }
     };
     for Free { agent, slot, schedule } in free {
         // By the candidate's revision: what was read of its calendar's state holds too, then.
-        if let Some(revision) =
-            agent::lock_unchanged(transaction, agent.id, agent.revision, turn).await?
+        if let Some(revision) = agent::lock_unchanged(transaction, agent.id, agent.revision).await?
         {
+            take_turn(transaction, queue.as_ref(), &agent).await?;
             let schedule = AgentSchedule { revision, ..schedule.as_ref().clone() };
             return Ok(Some(Won { agent, slot, schedule }));
         }
         // Something of this agent changed since it was read: look again, under the lock.
         if let Some(won) = look_again(app, transaction, request.route, &agent, slot).await? {
-            if let Some(turn) = turn {
-                agent::take_turn(transaction, agent.id, turn).await?;
-            }
+            take_turn(transaction, queue.as_ref(), &won.agent).await?;
             return Ok(Some(won));
         }
     }
     Ok(None)
 }
 
+async fn take_turn(
+    transaction: &DatabaseTransaction,
+    queue: Option<&queue::Locked>,
+    agent: &agent::Candidate,
+) -> Result<()> {
+    match queue {
+        Some(queue) => Ok(queue::take(transaction, queue, agent.id, agent.weight).await?),
+        None => Ok(()),
+    }
+}
+
 /// Puts the candidates in the order that holds now that the queue is locked.
-async fn read_turns(transaction: &DatabaseTransaction, mut free: Vec<Free>) -> Result<Vec<Free>> {
+async fn read_turns(transaction: &DatabaseTransaction, free: Vec<Free>) -> Result<Vec<Free>> {
     if free.len() < 2 {
         return Ok(free);
     }
-    let now = agent::candidates(transaction, None).await?;
-    for candidate in &mut free {
-        if let Some(now) = now.iter().find(|now| now.id == candidate.agent.id) {
-            candidate.agent.last_turn = now.last_turn;
-            candidate.agent.joined_at = now.joined_at;
-        }
-    }
-    Ok(in_order(free))
+    let turns = queue::turns(transaction, QUEUE).await?;
+    Ok(in_order(free, &turns))
 }
 
 async fn look_again(
@@ -435,6 +444,7 @@ async fn insert(
         mail_delivered_at: None,
         mail_problem: None,
         manage_hash: app.secrets.hash(&token),
+        routing: None,
         created_at: app.now(),
         cancelled_at: None,
         cancellation_reason: None,

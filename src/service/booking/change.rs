@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveModelTrait, DatabaseTransaction, EntityTrait, Set};
-use uuid::Uuid;
 
 use super::{Booked, Reference, TAKEN, by_reference, consequences, range};
 use crate::app::App;
@@ -53,10 +52,7 @@ pub async fn reschedule(app: &App, caller: &Caller, request: Reschedule) -> Resu
     }
     let mut refusals = Refusals::new();
     match move_to(app, caller, &found, request.starts_at, reason, &mut refusals).await? {
-        Some(booking) => {
-            tell(app, &booking);
-            Ok(Booked::Made { booking: Box::new(booking), manage_token })
-        }
+        Some(booking) => Ok(Booked::Made { booking: Box::new(booking), manage_token }),
         None => {
             let route = Route::Agent(found.agent_id);
             let start = request.starts_at;
@@ -110,7 +106,7 @@ async fn move_to(
         ..consequences::news(&booking, Change::Rescheduled)
     };
     consequences::of_change(app, &transaction, &booking, news).await?;
-    transaction.commit().await?;
+    commit(app, transaction, &booking).await?;
     Ok(Some(booking))
 }
 
@@ -173,8 +169,7 @@ pub(super) async fn cancel_if(
     let booking = changes.update(&transaction).await?;
     let news = BookingNews { reason, ..consequences::news(&booking, Change::Cancelled) };
     consequences::of_change(app, &transaction, &booking, news).await?;
-    transaction.commit().await?;
-    tell(app, &booking);
+    commit(app, transaction, &booking).await?;
     Ok(booking)
 }
 
@@ -213,8 +208,16 @@ fn reason(given: Option<&str>) -> Result<Option<String>> {
     text::optional_lines("input.reason", given, 1000)
 }
 
-pub(super) fn tell(app: &App, booking: &Model) {
+/// Commits a change to a booking, and tells of it.
+pub(super) async fn commit(
+    app: &App,
+    transaction: DatabaseTransaction,
+    booking: &Model,
+) -> Result<()> {
+    let change = changes::Change::Booking { id: booking.id, agent: booking.agent_id };
+    let news = changes::write(app, &transaction, [change]).await?;
+    transaction.commit().await?;
     app.wake.notify_one();
-    let (id, agent): (Uuid, Uuid) = (booking.id, booking.agent_id);
-    app.changes.tell(changes::Change::Booking { id, agent });
+    news.tell(app);
+    Ok(())
 }

@@ -6,10 +6,9 @@ use sea_orm::ConnectionTrait;
 use crate::app::App;
 use crate::service::access::Caller;
 use crate::service::{Error, Result};
-use crate::store::agent::Candidate;
 use crate::store::booking::Model;
 use crate::store::mail_quota;
-use crate::store::outbox::{self, BookingNews, Change, Kind, New, Payload};
+use crate::store::outbox::{self, About, BookingNews, Change, Kind, New, Payload};
 
 /// Counts a mail to this address, and refuses one too many from callers without a key: nobody shall
 /// use this server to write to a third person over and over.
@@ -49,7 +48,6 @@ fn mailbox(email: &str) -> String {
 pub(super) async fn of_booking<C: ConnectionTrait>(
     app: &App,
     db: &C,
-    _agent: &Candidate,
     booking: &Model,
 ) -> Result<()> {
     put(app, db, booking, news(booking, Change::Booked)).await
@@ -127,10 +125,13 @@ fn row(app: &App, booking: &Model, kind: Kind, news: &BookingNews) -> New {
     New {
         id: app.uuid(),
         kind,
-        booking_id: Some(booking.id),
-        agent_id: booking.agent_id,
-        version: booking.sequence,
+        about: About {
+            booking: Some((booking.id, booking.sequence)),
+            agent: Some(booking.agent_id),
+            ..About::default()
+        },
         payload: Payload::Booking(news.clone()),
+        dedup_key: outbox::key_of_version(kind, booking.id, booking.sequence),
         run_at: now + TimeDelta::seconds(wait.into()),
         give_up_at: now + TimeDelta::minutes(delivery.give_up_after_minutes.into()),
         created_at: now,

@@ -5,7 +5,7 @@ use calendar_provider::TimeRange;
 use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set};
 use uuid::Uuid;
 
-use super::change::{cancel_if, lock, must_be_ahead, next_version, tell};
+use super::change::{cancel_if, commit, lock, must_be_ahead, next_version};
 use super::{Cancel, Reference, by_reference, consequences};
 use crate::app::App;
 use crate::service::access::Caller;
@@ -54,8 +54,7 @@ pub async fn undo_drift(app: &App, caller: &Caller, id: Uuid) -> Result<Model> {
     };
     let booking = changes.update(&transaction).await?;
     consequences::write_again(app, &transaction, &booking).await?;
-    transaction.commit().await?;
-    tell(app, &booking);
+    commit(app, transaction, &booking).await?;
     Ok(booking)
 }
 
@@ -103,8 +102,7 @@ async fn move_to(app: &App, found: &Model, to: TimeRange) -> Result<Model> {
         ..consequences::news(&booking, Change::Rescheduled)
     };
     consequences::of_change(app, &transaction, &booking, news).await?;
-    transaction.commit().await?;
-    tell(app, &booking);
+    commit(app, transaction, &booking).await?;
     Ok(booking)
 }
 

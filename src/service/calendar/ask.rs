@@ -11,7 +11,7 @@ use chrono_tz::Tz;
 use super::{REAUTHENTICATION_REQUIRED, is_local, tokens};
 use crate::app::App;
 use crate::service::{Error, Result, schedule};
-use crate::store::outbox::{self, Kind, New, Payload, Reauthentication};
+use crate::store::outbox::{self, About, Kind, New, Payload, Reauthentication};
 use crate::store::{self, calendar};
 
 /// Asks the provider of a calendar, with credentials that are good as far as we know. `call` is given
@@ -206,13 +206,13 @@ pub(crate) async fn mark(
 fn word(app: &App, connection: &calendar::Model) -> New {
     let now = app.now();
     let kept = TimeDelta::minutes(app.config.delivery.give_up_after_minutes.into());
+    let id = app.uuid();
     New {
-        id: app.uuid(),
+        id,
         kind: Kind::ReauthenticationMail,
-        booking_id: None,
-        agent_id: connection.agent_id,
-        version: 0,
+        about: About { agent: Some(connection.agent_id), ..About::default() },
         payload: Payload::Reauthentication(Reauthentication { reauthenticate: connection.id }),
+        dedup_key: format!("{}/{id}", Kind::ReauthenticationMail.as_str()),
         run_at: now,
         give_up_at: now + kept,
         created_at: now,

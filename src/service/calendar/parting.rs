@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{ask, oauth, tokens, within_deadline};
 use crate::app::App;
 use crate::service::{Error, Result};
-use crate::store::outbox::{self, Channel, Farewell, Kind, New, Payload};
+use crate::store::outbox::{self, About, Channel, Farewell, Kind, New, Payload};
 use crate::store::{calendar, sync};
 
 /// What a provider is to be told of a connection.
@@ -57,13 +57,13 @@ pub(super) async fn write<C: ConnectionTrait>(
         channels,
     };
     let kept = TimeDelta::minutes(app.config.delivery.give_up_after_minutes.into());
+    let id = app.uuid();
     let row = New {
-        id: app.uuid(),
+        id,
         kind: Kind::CalendarFarewell,
-        booking_id: None,
-        agent_id: record.agent_id,
-        version: 0,
+        about: About { agent: Some(record.agent_id), ..About::default() },
         payload: Payload::Farewell(farewell),
+        dedup_key: format!("{}/{id}", Kind::CalendarFarewell.as_str()),
         run_at: now,
         give_up_at: now + kept,
         created_at: now,

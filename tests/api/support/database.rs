@@ -93,9 +93,17 @@ fn with_database(server: &str, name: &str) -> String {
 /// Another name for other migrations, so that a cluster can be used again.
 fn template_name() -> String {
     let mut hasher = DefaultHasher::new();
-    include_str!("../../../migrations/src/lib.rs").hash(&mut hasher);
-    include_str!("../../../migrations/src/m20261123_000001_core.rs").hash(&mut hasher);
-    include_str!("../../../migrations/src/m20261123_000002_calendars.rs").hash(&mut hasher);
+    // All steps, whichever there are: the test binary is built anew when one changes.
+    for part in [
+        include_str!("../../../migrations/src/lib.rs"),
+        include_str!("../../../migrations/src/m20261123_000001_core.rs"),
+        include_str!("../../../migrations/src/m20261123_000002_calendars.rs"),
+        include_str!("../../../migrations/src/m20261128_000003_routing.rs"),
+        include_str!("../../../migrations/src/m20261128_000004_live_chat.rs"),
+        include_str!("../../../migrations/src/m20261128_000005_processes.rs"),
+    ] {
+        part.hash(&mut hasher);
+    }
     format!("template_{:016x}", hasher.finish())
 }
 
