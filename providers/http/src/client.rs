@@ -93,6 +93,16 @@ impl HttpClient {
         Self { deadline, ..self.clone() }
     }
 
+    /// Refuses an address by what can be seen in it, as [`Self::send`] would: for addresses that are
+    /// kept to be asked later. What a name leads to is looked at when it is asked.
+    ///
+    /// # Errors
+    ///
+    /// `Permanent`: neither http nor https, a user name or password, or an address that is not allowed.
+    pub fn check(&self, url: &Url) -> Result<(), ProviderError> {
+        self.pool().guard.check_url(url)
+    }
+
     /// Sends `request` and reads the answer to its end. Its extensions hold the [`FinalUrl`].
     ///
     /// Statuses other than 429, 5xx and redirects are given back as they are, and so are 501, 505

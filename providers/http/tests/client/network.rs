@@ -65,6 +65,20 @@ async fn a_private_server_is_not_even_connected_to() {
     assert_eq!(server.connections(), 1);
 }
 
+#[test]
+fn an_address_can_be_looked_at_before_it_is_asked() {
+    let client = client(&[&[PRIVATE]]);
+    for (url, allowed) in [
+        ("https://calendar.example/", true),
+        ("http://127.0.0.2/", true),
+        ("http://127.0.0.1/", false),
+        ("http://user@calendar.example/", false),
+        ("ftp://calendar.example/", false),
+    ] {
+        assert_eq!(client.check(&url.parse().unwrap()).is_ok(), allowed, "{url}");
+    }
+}
+
 #[tokio::test]
 async fn a_name_with_a_private_address_only_is_refused() {
     let server = Server::start(|_| closing("200 OK", "", "")).await;
