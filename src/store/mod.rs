@@ -15,6 +15,7 @@ pub mod date_override;
 pub mod idempotency;
 mod json;
 mod lease;
+pub mod live_chat;
 pub mod mail_quota;
 pub mod outbox;
 pub mod page;

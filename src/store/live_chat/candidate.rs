@@ -1,0 +1,168 @@
+//! Who could take a live chat, in order of turn, and agents whose status is to change by itself.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use uuid::Uuid;
+
+use super::places;
+use crate::store::{run_raw, statement};
+
+/// An agent that may be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The agent.
+    pub id: Uuid,
+    /// See [`crate::store::agent::Model::weight`].
+    pub weight: i32,
+    /// Whether what is known of its status is too old, so that blocks and toggle must be asked.
+    pub is_outdated: bool,
+    /// Chats and open offers that it has.
+    pub load: i64,
+    /// Most that it takes.
+    pub limit: i32,
+}
+
+/// Among whom to look.
+#[derive(Clone, Copy, Debug)]
+pub struct Search<'a> {
+    /// The queue that says whose turn it is; none where there is no such order.
+    pub queue: Option<&'a str>,
+    /// Only these; all where none are named.
+    pub agents: Option<&'a [Uuid]>,
+    /// Profiles that take chats.
+    pub profiles: &'a [&'a str],
+    /// Who was asked for this request before is not asked again.
+    pub request: Uuid,
+    /// When.
+    pub now: DateTime<Utc>,
+}
+
+/// Agents that are active, permitted and available, or may be, in order of turn: `most` of them, `after` so
+/// many.
+///
+/// # Errors
+/// The database's own.
+pub async fn page<C: ConnectionTrait>(
+    db: &C,
+    search: &Search<'_>,
+    most: u64,
+    after: u64,
+) -> Result<Vec<Candidate>, DbErr> {
+    let among = search
+        .agents
+        .map_or_else(String::new, |agents| format!(" AND a.id IN ({})", places(agents.len())));
+    let sql = format!(
+        "SELECT p.id, p.weight, p.chat_limit, CASE WHEN p.chat_status_until <= ? THEN 1 ELSE 0 END, \
+         (SELECT COUNT(*) FROM live_chat_requests r WHERE r.agent_id = p.id AND r.state = 'ACCEPTED') + \
+         (SELECT COUNT(*) FROM live_chat_offers o WHERE o.agent_id = p.id AND o.state = 'OPEN') \
+         FROM (SELECT a.id, a.weight, a.chat_limit, a.chat_status_until, a.joined_at, \
+            COALESCE(t.finish, 0) AS finish, COALESCE(t.last_turn, 0) AS last_turn \
+            FROM agents a LEFT JOIN queue_turns t ON t.queue_id = ? AND t.agent_id = a.id \
+            WHERE a.active = true AND a.profile IN ({}) AND (a.chat_status_until <= ? OR \
+            (a.chat_status = 'AVAILABLE' AND (a.chat_status_until IS NULL OR ? < a.chat_status_until))) \
+            AND NOT EXISTS (SELECT 1 FROM live_chat_offers o WHERE o.request_id = ? \
+                AND o.agent_id = a.id){among} \
+            ORDER BY finish, last_turn, a.joined_at, a.id LIMIT {most} OFFSET {after}) p \
+         ORDER BY p.finish, p.last_turn, p.joined_at, p.id",
+        places(search.profiles.len())
+    );
+    let Search { queue, agents, profiles, request, now } = *search;
+    let mut values: Vec<Value> = vec![now.into(), queue.unwrap_or("").into()];
+    values.extend(profiles.iter().map(|profile| Value::from(*profile)));
+    values.extend([Value::from(now), now.into(), request.into()]);
+    values.extend(agents.unwrap_or(&[]).iter().map(|agent| Value::from(*agent)));
+    let rows = db.query_all_raw(statement(db.get_database_backend(), &sql, values)).await?;
+    rows.iter().map(candidate).collect()
+}
+
+fn candidate(row: &QueryResult) -> Result<Candidate, DbErr> {
+    Ok(Candidate {
+        id: row.try_get_by_index(0)?,
+        weight: row.try_get_by_index(1)?,
+        limit: row.try_get_by_index(2)?,
+        is_outdated: row.try_get_by_index::<i32>(3)? == 1,
+        load: row.try_get_by_index(4)?,
+    })
+}
+
+/// Agents whose status is to change by itself at `now`, the longest due first.
+///
+/// # Errors
+/// The database's own.
+pub async fn due<C: ConnectionTrait>(
+    db: &C,
+    now: DateTime<Utc>,
+    most: u64,
+) -> Result<Vec<crate::store::agent::Model>, DbErr> {
+    use crate::store::agent::{Column, Entity};
+    use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+    Entity::find()
+        .filter(Column::ChatStatusUntil.lte(now))
+        .order_by_asc(Column::ChatStatusUntil)
+        .order_by_asc(Column::Id)
+        .limit(most)
+        .all(db)
+        .await
+}
+
+/// When the next agent's status changes by itself, if any does.
+///
+/// # Errors
+/// The database's own.
+pub async fn next_due<C: ConnectionTrait>(db: &C) -> Result<Option<DateTime<Utc>>, DbErr> {
+    let sql = "SELECT MIN(chat_status_until) FROM agents WHERE chat_status_until IS NOT NULL";
+    let row = db.query_one_raw(statement(db.get_database_backend(), sql, [])).await?;
+    row.map_or(Ok(None), |row| row.try_get_by_index(0))
+}
+
+/// What an agent's status has become, and until when that holds by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Become<'a> {
+    /// The agent.
+    pub agent: Uuid,
+    /// Until when the former one held.
+    pub was_until: DateTime<Utc>,
+    /// `AVAILABLE` or `UNAVAILABLE`.
+    pub status: &'a str,
+    /// As [`crate::store::agent::Model::chat_status_until`].
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// Writes down what agents' statuses have become, in one statement, and returns whose that was: those whom
+/// nobody was faster about.
+///
+/// # Errors
+/// The database's own.
+pub async fn set<C: ConnectionTrait>(db: &C, all: &[Become<'_>]) -> Result<Vec<Uuid>, DbErr> {
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    let row = if db.get_database_backend() == sea_orm::DbBackend::Postgres {
+        "(CAST(? AS uuid), CAST(? AS timestamptz), ?, CAST(? AS timestamptz))"
+    } else {
+        "(?, ?, ?, ?)"
+    };
+    let rows = vec![row; all.len()].join(", ");
+    let sql = format!(
+        "WITH new (id, was_until, status, until) AS (VALUES {rows}) \
+         UPDATE agents SET chat_status = new.status, chat_status_until = new.until FROM new \
+         WHERE agents.id = new.id AND agents.chat_status_until = new.was_until RETURNING agents.id"
+    );
+    let values = all.iter().flat_map(|one| -> [Value; 4] {
+        [one.agent.into(), one.was_until.into(), one.status.into(), one.until.into()]
+    });
+    super::ids(db, &sql, values.collect::<Vec<_>>()).await
+}
+
+/// Puts the time at which an agent's status is looked at again to `until`, whatever it is.
+///
+/// # Errors
+/// The database's own.
+pub async fn look_again<C: ConnectionTrait>(
+    db: &C,
+    agent: Uuid,
+    until: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let sql = "UPDATE agents SET chat_status_until = ? WHERE id = ?";
+    run_raw(db, sql, [until.into(), agent.into()]).await.map(|_| ())
+}

@@ -1,0 +1,163 @@
+//! Offers of a live chat: one agent at a time is asked to take a request.
+
+use chrono::{DateTime, Utc};
+use sea_orm::QueryOrder;
+use sea_orm::entity::prelude::*;
+use uuid::Uuid;
+
+use super::{ids, places};
+use crate::store::run_raw;
+
+/// `state` of an offer that may be accepted.
+pub const OPEN: &str = "OPEN";
+/// `state` of an offer that its agent took.
+pub const ACCEPTED: &str = "ACCEPTED";
+/// `state` of an offer that its agent refused.
+pub const DECLINED: &str = "DECLINED";
+/// `state` of an offer that nobody answered in time.
+pub const EXPIRED: &str = "EXPIRED";
+/// `state` of an offer that was taken back.
+pub const WITHDRAWN: &str = "WITHDRAWN";
+
+/// A row of `live_chat_offers`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "live_chat_offers")]
+pub struct Model {
+    /// UUID version 7.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// What is offered.
+    pub request_id: Uuid,
+    /// To whom.
+    pub agent_id: Uuid,
+    /// [`OPEN`], [`ACCEPTED`], [`DECLINED`], [`EXPIRED`] or [`WITHDRAWN`].
+    pub state: String,
+    /// When it was made.
+    pub offered_at: DateTime<Utc>,
+    /// From when on it can't be accepted.
+    pub expires_at: DateTime<Utc>,
+    /// When it was answered, ran out or was taken back.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// When browsers that were not in the app were told of it.
+    pub pushed_at: Option<DateTime<Utc>>,
+}
+
+/// None: joins are written where they are needed.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// Makes an offer, unless its agent has as many chats and open offers as it takes. The agent is to be held,
+/// so that they stay as many. False where there was no room.
+///
+/// # Errors
+/// The database's own; a unique violation where the request has an open offer.
+pub async fn make<C: ConnectionTrait>(db: &C, new: &Model) -> Result<bool, DbErr> {
+    let cast = if db.get_database_backend() == sea_orm::DbBackend::Postgres {
+        ["CAST(? AS uuid)", "CAST(? AS timestamptz)"]
+    } else {
+        ["?", "?"]
+    };
+    let [id, instant] = cast;
+    let sql = format!(
+        "INSERT INTO live_chat_offers (id, request_id, agent_id, state, offered_at, expires_at) \
+         SELECT {id}, {id}, a.id, 'OPEN', {instant}, {instant} FROM agents a WHERE a.id = ? AND \
+         (SELECT COUNT(*) FROM live_chat_requests r WHERE r.agent_id = a.id AND r.state = 'ACCEPTED') + \
+         (SELECT COUNT(*) FROM live_chat_offers o WHERE o.agent_id = a.id AND o.state = 'OPEN') \
+         < a.chat_limit"
+    );
+    let values = [
+        new.id.into(),
+        new.request_id.into(),
+        new.offered_at.into(),
+        new.expires_at.into(),
+        new.agent_id.into(),
+    ];
+    Ok(run_raw(db, &sql, values).await? == 1)
+}
+
+/// The request's open offer, if it has one.
+///
+/// # Errors
+/// The database's own.
+pub async fn open_of<C: ConnectionTrait>(db: &C, request: Uuid) -> Result<Option<Model>, DbErr> {
+    Entity::find()
+        .filter(Column::RequestId.eq(request))
+        .filter(Column::State.eq(OPEN))
+        .one(db)
+        .await
+}
+
+/// Ends an open offer in this state. False where it is no longer open.
+///
+/// # Errors
+/// The database's own.
+pub async fn end<C: ConnectionTrait>(
+    db: &C,
+    id: Uuid,
+    state: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    let sql = "UPDATE live_chat_offers SET state = ?, ended_at = ? WHERE id = ? AND state = 'OPEN'";
+    Ok(run_raw(db, sql, [state.into(), now.into(), id.into()]).await? == 1)
+}
+
+/// Every offer of a request, in the order in which they were made.
+///
+/// # Errors
+/// The database's own.
+pub async fn of_requests<C: ConnectionTrait>(
+    db: &C,
+    requests: &[Uuid],
+) -> Result<Vec<Model>, DbErr> {
+    Entity::find()
+        .filter(Column::RequestId.is_in(requests.iter().copied()))
+        .order_by_asc(Column::OfferedAt)
+        .order_by_asc(Column::Id)
+        .all(db)
+        .await
+}
+
+/// An agent's offers that are open, and those that ended at `since` or after, in the order in which they
+/// were made.
+///
+/// # Errors
+/// The database's own.
+pub async fn of_agent_since<C: ConnectionTrait>(
+    db: &C,
+    agent: Uuid,
+    since: DateTime<Utc>,
+) -> Result<Vec<Model>, DbErr> {
+    let condition =
+        sea_orm::Condition::any().add(Column::State.eq(OPEN)).add(Column::EndedAt.gte(since));
+    Entity::find()
+        .filter(Column::AgentId.eq(agent))
+        .filter(condition)
+        .order_by_asc(Column::OfferedAt)
+        .order_by_asc(Column::Id)
+        .all(db)
+        .await
+}
+
+/// Requests that are offered to an agent who takes no chats at `now`: with another profile than one of
+/// `profiles`, deactivated, or unavailable.
+///
+/// # Errors
+/// The database's own.
+pub async fn of_the_unavailable<C: ConnectionTrait>(
+    db: &C,
+    profiles: &[&str],
+    now: DateTime<Utc>,
+    most: u32,
+) -> Result<Vec<Uuid>, DbErr> {
+    let sql = format!(
+        "SELECT o.request_id FROM live_chat_offers o JOIN agents a ON a.id = o.agent_id \
+         WHERE o.state = 'OPEN' AND (a.active = false OR a.profile NOT IN ({}) OR \
+         (a.chat_status = 'UNAVAILABLE' AND (a.chat_status_until IS NULL OR ? < a.chat_status_until))) \
+         ORDER BY o.offered_at LIMIT {most}",
+        places(profiles.len())
+    );
+    let values = profiles.iter().map(|profile| (*profile).into()).chain([now.into()]);
+    ids(db, &sql, values.collect::<Vec<_>>()).await
+}

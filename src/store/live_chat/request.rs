@@ -1,0 +1,170 @@
+//! Requests for a live chat, from the first offer to the end of the chat.
+
+use chrono::{DateTime, Utc};
+use sea_orm::entity::prelude::*;
+use uuid::Uuid;
+
+use super::{hold, ids};
+use crate::store::booking::{Company, Person};
+use crate::store::{JsonOf, statement};
+
+/// `state` of a request that is offered to an agent.
+pub const OFFERED: &str = "OFFERED";
+/// `state` of a chat that goes on.
+pub const ACCEPTED: &str = "ACCEPTED";
+/// `state` of a chat that was taken and is over.
+pub const ENDED: &str = "ENDED";
+/// `state` of a request that nobody took.
+pub const UNANSWERED: &str = "UNANSWERED";
+/// `state` of a request whose visitor gave up waiting.
+pub const CANCELLED: &str = "CANCELLED";
+
+/// `end_reason` of a chat that somebody ended.
+pub const CLOSED: &str = "CLOSED";
+/// `end_reason` of a chat in which nothing happened for too long.
+pub const IDLE: &str = "IDLE";
+
+/// A row of `live_chat_requests`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "live_chat_requests")]
+pub struct Model {
+    /// UUID version 7.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// [`OFFERED`], [`ACCEPTED`], [`ENDED`], [`UNANSWERED`] or [`CANCELLED`].
+    pub state: String,
+    /// Who asked: a caller's scope, see [`crate::service::access::Caller`].
+    pub requester: String,
+    /// The chat tool's own name of the conversation.
+    pub conversation_id: Option<String>,
+    /// Where the agent finds it.
+    pub conversation_url: Option<String>,
+    /// The visitor, where it said who it is.
+    pub person: Option<JsonOf<Person>>,
+    /// The visitor's company.
+    pub company: Option<JsonOf<Company>>,
+    /// The visitor's, BCP 47.
+    pub locale: String,
+    /// The visitor's, IANA name.
+    pub time_zone: Option<String>,
+    /// The visitor's first words.
+    pub message: Option<String>,
+    /// Whom the visitor asked for.
+    pub route: JsonOf<Route>,
+    /// How its agent was looked for: a [`crate::service::routing::Record`].
+    pub routing: JsonOf<serde_json::Value>,
+    /// Who took it.
+    pub agent_id: Option<Uuid>,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+    /// When it was taken.
+    pub accepted_at: Option<DateTime<Utc>>,
+    /// When something last happened in it, as far as the chat tool said.
+    pub touched_at: Option<DateTime<Utc>>,
+    /// When it came to an end, whichever.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// [`CLOSED`] or [`IDLE`] for a chat that was taken and is over.
+    pub end_reason: Option<String>,
+    /// When something is to be done by itself: the offer's or the chat's time is up.
+    pub due_at: Option<DateTime<Utc>>,
+    /// Grows with every change.
+    pub revision: i64,
+}
+
+/// None: joins are written where they are needed.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// Whom the visitor asked for; neither: whoever the rules name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Route {
+    /// This agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Uuid>,
+    /// A member of this team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<Uuid>,
+}
+
+impl Model {
+    /// Whether nothing more can come of it.
+    pub fn is_over(&self) -> bool {
+        self.state != OFFERED && self.state != ACCEPTED
+    }
+}
+
+/// The request as it is now, which nobody else changes until the transaction ends.
+///
+/// # Errors
+/// The database's own.
+pub async fn lock<C: ConnectionTrait>(db: &C, id: Uuid) -> Result<Option<Model>, DbErr> {
+    hold(db, "SELECT 1 FROM live_chat_requests WHERE id = ?", id).await?;
+    Entity::find_by_id(id).one(db).await
+}
+
+/// The caller's request about a conversation that is not over, if there is one.
+///
+/// # Errors
+/// The database's own.
+pub async fn open_of_conversation<C: ConnectionTrait>(
+    db: &C,
+    requester: &str,
+    conversation: &str,
+) -> Result<Option<Model>, DbErr> {
+    Entity::find()
+        .filter(Column::Requester.eq(requester))
+        .filter(Column::ConversationId.eq(conversation))
+        .filter(Column::State.is_in([OFFERED, ACCEPTED]))
+        .one(db)
+        .await
+}
+
+/// Requests of which something is to be done by itself at `now`, the longest due first.
+///
+/// # Errors
+/// The database's own.
+pub async fn due<C: ConnectionTrait>(
+    db: &C,
+    now: DateTime<Utc>,
+    most: u32,
+) -> Result<Vec<Uuid>, DbErr> {
+    let sql = format!(
+        "SELECT id FROM live_chat_requests WHERE due_at IS NOT NULL AND due_at <= ? \
+         ORDER BY due_at LIMIT {most}"
+    );
+    ids(db, &sql, [now.into()]).await
+}
+
+/// When the next request is due, if any is.
+///
+/// # Errors
+/// The database's own.
+pub async fn next_due<C: ConnectionTrait>(db: &C) -> Result<Option<DateTime<Utc>>, DbErr> {
+    let sql = "SELECT MIN(due_at) FROM live_chat_requests WHERE due_at IS NOT NULL";
+    let row = db.query_one_raw(statement(db.get_database_backend(), sql, [])).await?;
+    row.map_or(Ok(None), |row| row.try_get_by_index(0))
+}
+
+/// How many chats each of these agents has now; who has none is left out.
+///
+/// # Errors
+/// The database's own.
+pub async fn active<C: ConnectionTrait>(
+    db: &C,
+    agents: &[Uuid],
+) -> Result<Vec<(Uuid, i64)>, DbErr> {
+    use sea_orm::QuerySelect;
+    Entity::find()
+        .select_only()
+        .column(Column::AgentId)
+        .column_as(Column::Id.count(), "count")
+        .filter(Column::State.eq(ACCEPTED))
+        .filter(Column::AgentId.is_in(agents.iter().copied()))
+        .group_by(Column::AgentId)
+        .into_tuple()
+        .all(db)
+        .await
+}
