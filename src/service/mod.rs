@@ -1,6 +1,7 @@
 //! What the product does: one file a noun, each a plain function over the [`App`](crate::app::App).
 
 pub mod access;
+pub mod account;
 pub mod agent;
 pub mod booking;
 pub mod busy_time;

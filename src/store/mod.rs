@@ -2,6 +2,7 @@
 //!
 //! Every function takes a connection or a transaction, so the caller decides what is one step.
 
+pub mod account;
 pub mod agent;
 pub mod authorization;
 pub mod booking;
