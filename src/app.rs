@@ -17,6 +17,7 @@ use crate::ids::IdSource;
 use crate::mail::Mailer;
 use crate::secrets::Secrets;
 use crate::service::changes::Changes;
+use crate::service::routing_rule::SnapshotCache;
 use crate::service::schedule::ScheduleCache;
 use crate::service::shared_reads::SharedReads;
 use crate::store::agent::Candidate;
@@ -48,6 +49,10 @@ pub struct App {
     pub candidates: SharedReads<Option<Uuid>, Candidate>,
     /// Reads of API keys by their hash, shared by requests.
     pub api_keys: SharedReads<Vec<u8>, api_key::Model>,
+    /// How often what routing goes by has changed, read for many requests at once.
+    pub routing_revision: SharedReads<(), i64>,
+    /// Rules and teams, as they were when last read.
+    pub routing: SnapshotCache,
     /// Who listens to changes.
     pub changes: Changes,
     /// Which agents are in the app through this process.
@@ -98,6 +103,8 @@ impl App {
             schedules: ScheduleCache::default(),
             candidates: SharedReads::default(),
             api_keys: SharedReads::default(),
+            routing_revision: SharedReads::default(),
+            routing: SnapshotCache::default(),
             changes: Changes::default(),
             presence: Presence::default(),
             wake: Notify::new(),

@@ -13,6 +13,7 @@ pub mod live_chat;
 pub(crate) mod loaders;
 pub mod node;
 pub mod page;
+pub mod routing_rule;
 pub mod scalars;
 pub mod slots;
 pub mod subscription;
@@ -41,6 +42,7 @@ pub struct Query(
     calendar::CalendarQuery,
     invite::InviteQuery,
     delivery::DeliveryQuery,
+    routing_rule::RoutingRuleQuery,
 );
 
 /// What can be done.
@@ -55,6 +57,7 @@ pub struct Mutation(
     booking::BookingMutation,
     drift::DriftMutation,
     delivery::DeliveryMutation,
+    routing_rule::RoutingRuleMutation,
 );
 
 /// The schema.

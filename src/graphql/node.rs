@@ -11,9 +11,10 @@ use super::calendar::{BusyTime, CalendarConnection};
 use super::delivery::Delivery;
 use super::error::Result;
 use super::loaders::{AgentById, BookingById, load};
+use super::routing_rule::RoutingRule;
 use crate::ids;
 use crate::service::access::Permission;
-use crate::service::{Error, booking, busy_time};
+use crate::service::{Error, booking, busy_time, routing_rule};
 use crate::store;
 
 /// Anything that has a global ID.
@@ -33,6 +34,8 @@ pub enum Node {
     BusyTime(BusyTime),
     /// A delivery.
     Delivery(Delivery),
+    /// A routing rule.
+    RoutingRule(RoutingRule),
 }
 
 /// Queries for anything.
@@ -81,6 +84,12 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
     {
         let found = store::outbox::Entity::find_by_id(id).one(db).await.map_err(Error::from)?;
         return Ok(found.map(|found| Node::Delivery(Delivery(found))));
+    }
+    if let Some(id) = ids::ROUTING_RULE.parse(id)
+        && caller.may(Permission::ViewRouting)
+    {
+        let found = routing_rule::find(app(ctx), id).await?;
+        return Ok(found.map(|found| Node::RoutingRule(RoutingRule(found))));
     }
     Ok(None)
 }

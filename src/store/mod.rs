@@ -22,6 +22,7 @@ pub mod outbox;
 pub mod page;
 pub mod process;
 pub mod queue;
+pub mod routing_rule;
 pub mod sync;
 
 pub use database::{

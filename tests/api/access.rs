@@ -44,6 +44,12 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("templateTokens", "{ templateTokens { token } }"),
     ("previewInvite", "query($agent: ID!) { previewInvite(input: { agentId: $agent, subject: \"a\", body: \"b\" }) { text } }"),
     ("failedDeliveries", "{ failedDeliveries { nodes { id } } }"),
+    ("routingRule", "query($rule: ID!) { routingRule(id: $rule) { id } }"),
+    ("routingRules", "{ routingRules { id } }"),
+    ("createRoutingRule", "mutation($agent: ID!) { createRoutingRule(input: { name: \"Large\", agentIds: [$agent], condition: { test: { field: COMPANY_NAME, operator: IS_EMPTY } } }) { id } }"),
+    ("updateRoutingRule", "mutation($rule: ID!) { updateRoutingRule(input: { ruleId: $rule, name: \"Small\" }) { id } }"),
+    ("deleteRoutingRule", "mutation($rule: ID!) { deleteRoutingRule(ruleId: $rule) }"),
+    ("reorderRoutingRules", "mutation($rules: [ID!]!) { reorderRoutingRules(ruleIds: $rules) { id } }"),
     ("issueAgentToken", "mutation($agent: ID!) { issueAgentToken(agentId: $agent, ttlMinutes: 1) { token } }"),
     ("createAgent", "mutation($email: EmailAddress!) { createAgent(input: { name: \"New\", email: $email, profile: CALENDAR_AGENT }) { id } }"),
     ("updateAgent", "mutation($agent: ID!) { updateAgent(input: { agentId: $agent, name: \"New\" }) { id } }"),
@@ -231,6 +237,16 @@ impl World {
             "deleteBusyTime" => {
                 let made = test.admin(operation("createBusyTime"), variables.clone()).await;
                 variables["busy"] = made.data("/createBusyTime/id");
+            }
+            "routingRule" | "updateRoutingRule" | "deleteRoutingRule" => {
+                let made = test.admin(operation("createRoutingRule"), variables.clone()).await;
+                variables["rule"] = made.data("/createRoutingRule/id");
+            }
+            "reorderRoutingRules" => {
+                let rules = test.admin(operation("routingRules"), json!({})).await;
+                let rules = rules.data("/routingRules");
+                let ids = rules.as_array().unwrap().iter().map(|rule| rule["id"].clone());
+                variables["rules"] = ids.collect();
             }
             "removeDateOverride" => {
                 test.admin(operation("setDateOverride"), variables.clone()).await.data("");

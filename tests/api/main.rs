@@ -26,6 +26,7 @@ mod privacy;
 mod pushes;
 mod races;
 mod refusals;
+mod routing_rules;
 mod schema;
 mod smtp;
 mod subscriptions;
