@@ -14,6 +14,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+/// Most reminders of one meeting.
+const MOST_REMINDERS: usize = 5;
+
 const DEFAULTS: &str = include_str!("defaults.toml");
 
 /// The settings, as written: see `src/defaults.toml` for what each means.
@@ -39,6 +42,7 @@ struct Written {
     limits: Limits,
     delivery: Delivery,
     sync: Sync,
+    reminders: WrittenReminders,
     #[serde(default)]
     calendars: CalendarSettings,
 }
@@ -85,6 +89,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// How calendars elsewhere are read.
     pub sync: Sync,
+    /// When visitors are reminded of their meetings.
+    pub reminders: Reminders,
     /// What each calendar provider is told, by its key.
     pub calendars: CalendarSettings,
 }
@@ -124,6 +130,20 @@ pub struct Sync {
     pub pushed_poll_seconds: u32,
     pub concurrency: u32,
     pub lease_seconds: u32,
+}
+
+/// When visitors are reminded of their meetings.
+#[derive(Clone, Debug)]
+pub struct Reminders {
+    /// How long before the start, each different, the longest first.
+    pub minutes_before: Vec<u32>,
+}
+
+/// The same as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenReminders {
+    minutes_before: Numbers,
 }
 
 /// What each calendar provider is told, by its key. Never shown: there are secrets among it.
@@ -269,6 +289,7 @@ impl Written {
             limits: self.limits.check()?,
             delivery: self.delivery.check()?,
             sync: self.sync.check()?,
+            reminders: self.reminders.check()?,
             calendars: self.calendars,
         };
         if let Some(key) = &config.secret_key {
@@ -316,6 +337,23 @@ impl Sync {
         between("sync.concurrency", self.concurrency, 1..=1000)?;
         between("sync.lease_seconds", self.lease_seconds, 10..=3600)?;
         Ok(self)
+    }
+}
+
+impl WrittenReminders {
+    fn check(self) -> Result<Reminders, ConfigError> {
+        let key = "reminders.minutes_before";
+        let mut minutes_before = self.minutes_before.read(key)?;
+        for minutes in &minutes_before {
+            between(key, *minutes, 5..=10_080)?;
+        }
+        minutes_before.sort_unstable_by(|a, b| b.cmp(a));
+        minutes_before.dedup();
+        if MOST_REMINDERS < minutes_before.len() {
+            let allowed = format!("must be at most {MOST_REMINDERS} numbers");
+            return Err(problem(key, format!("{} numbers", minutes_before.len()), allowed));
+        }
+        Ok(Reminders { minutes_before })
     }
 }
 
@@ -381,6 +419,29 @@ impl From<ListOrText> for List {
             ListOrText::Text(text) => {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
                 Self(items.map(str::to_owned).collect())
+            }
+        }
+    }
+}
+
+/// A list of numbers, one alone, or text with commas between.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Numbers {
+    List(Vec<u32>),
+    One(u32),
+    Text(String),
+}
+
+impl Numbers {
+    fn read(self, key: &str) -> Result<Vec<u32>, ConfigError> {
+        match self {
+            Self::List(list) => Ok(list),
+            Self::One(number) => Ok(vec![number]),
+            Self::Text(text) => {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                let numbers = items.map(str::parse).collect::<Result<_, _>>();
+                numbers.map_err(|_| problem(key, &text, "must be numbers with commas between"))
             }
         }
     }

@@ -67,6 +67,8 @@ CREATE TABLE webhook_attempts (
 --
 CREATE INDEX webhook_attempts_by_delivery ON webhook_attempts (delivery_id, attempted_at)
 --
+CREATE INDEX webhook_attempts_by_age ON webhook_attempts (attempted_at)
+--
 ALTER TABLE calendar_syncs ADD COLUMN lease_process {uuid}";
 
 /// `transaction_id` tells a reader which changes it can't have seen yet: those of transactions that were

@@ -28,6 +28,10 @@ pub enum DeliveryKind {
     ReauthenticationMail,
     /// The end of a connection at its provider.
     CalendarFarewell,
+    /// Word of an event to a webhook.
+    Webhook,
+    /// Word to the visitor that the meeting is coming up.
+    ReminderMail,
 }
 
 /// Something that a change caused and that is to reach somebody.

@@ -24,6 +24,7 @@ use super::error::{LoadError, Result};
 use crate::app::App;
 use crate::service::booking::{self, Filter};
 use crate::store::page::{Page, PageRequest};
+use crate::store::webhook::attempt;
 use crate::store::{self, agent, calendar, date_override};
 
 /// Reads rows for one operation.
@@ -88,6 +89,10 @@ pub(crate) struct BusyTimesOf {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct BookingById(pub(crate) Uuid);
 
+/// The tries of a delivery to a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct AttemptsOf(pub(crate) Uuid);
+
 /// Puts new loaders into an operation's data. They keep nothing between batches: a subscription's
 /// operation lives long, and must not see what was once.
 pub(crate) fn add(data: &mut Data, app: &Arc<App>) {
@@ -129,6 +134,22 @@ impl Loader<AgentById> for Loaders {
         let ids = keys.iter().map(|key| key.0);
         let rows = select.filter(agent::Column::Id.is_in(ids)).all(&self.0.db).await?;
         Ok(rows.into_iter().map(|row| (AgentById(row.id), row)).collect())
+    }
+}
+
+impl Loader<AttemptsOf> for Loaders {
+    type Value = Vec<attempt::Model>;
+    type Error = LoadError;
+
+    async fn load(
+        &self,
+        keys: &[AttemptsOf],
+    ) -> Result<HashMap<AttemptsOf, Self::Value>, LoadError> {
+        let mut found = HashMap::<_, Vec<_>>::new();
+        for row in attempt::of(&self.0.db, keys.iter().map(|key| key.0)).await? {
+            found.entry(AttemptsOf(row.delivery_id)).or_default().push(row);
+        }
+        Ok(found)
     }
 }
 

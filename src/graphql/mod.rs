@@ -18,6 +18,7 @@ pub mod scalars;
 pub mod slots;
 pub mod subscription;
 pub mod visitor;
+pub mod webhook;
 
 use std::sync::Arc;
 
@@ -43,6 +44,7 @@ pub struct Query(
     invite::InviteQuery,
     delivery::DeliveryQuery,
     routing_rule::RoutingRuleQuery,
+    webhook::WebhookQuery,
 );
 
 /// What can be done.
@@ -58,6 +60,7 @@ pub struct Mutation(
     drift::DriftMutation,
     delivery::DeliveryMutation,
     routing_rule::RoutingRuleMutation,
+    webhook::WebhookMutation,
 );
 
 /// The schema.

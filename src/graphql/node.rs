@@ -12,9 +12,10 @@ use super::delivery::Delivery;
 use super::error::Result;
 use super::loaders::{AgentById, BookingById, load};
 use super::routing_rule::RoutingRule;
+use super::webhook::Webhook;
 use crate::ids;
 use crate::service::access::Permission;
-use crate::service::{Error, booking, busy_time, routing_rule};
+use crate::service::{Error, booking, busy_time, routing_rule, webhook};
 use crate::store;
 
 /// Anything that has a global ID.
@@ -36,6 +37,8 @@ pub enum Node {
     Delivery(Delivery),
     /// A routing rule.
     RoutingRule(RoutingRule),
+    /// A webhook.
+    Webhook(Webhook),
 }
 
 /// Queries for anything.
@@ -90,6 +93,11 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
     {
         let found = routing_rule::find(app(ctx), id).await?;
         return Ok(found.map(|found| Node::RoutingRule(RoutingRule(found))));
+    }
+    if let Some(id) = ids::WEBHOOK.parse(id)
+        && caller.may(Permission::ManageIntegrations)
+    {
+        return Ok(webhook::find(app(ctx), id).await?.map(|found| Node::Webhook(Webhook(found))));
     }
     Ok(None)
 }

@@ -8,7 +8,8 @@ use chrono::TimeDelta;
 use futures_util::FutureExt;
 
 use super::{
-    agent_mail, calendar_event, failure_mail, farewell, reauthentication_mail, visitor_mail,
+    agent_mail, calendar_event, failure_mail, farewell, reauthentication_mail, reminder_mail,
+    visitor_mail, webhook,
 };
 use crate::app::App;
 use crate::service::{self, Error, Result};
@@ -35,6 +36,8 @@ pub(super) enum Outcome {
         /// Why, in words that hold no secret.
         error: String,
     },
+    /// A webhook's receiver was asked, with whatever came of it.
+    Asked(Box<webhook::Asked>),
 }
 
 /// What was delivered.
@@ -86,6 +89,7 @@ impl Outcome {
         match self {
             Self::Done(_) => None,
             Self::Retry { error, .. } | Self::GiveUp { error } => Some(error),
+            Self::Asked(asked) => asked.problem(),
         }
     }
 }
@@ -126,7 +130,7 @@ pub(super) async fn attempt(app: &App, row: &Model) -> Outcome {
 
 /// How long one try may take: three quarters of what is left of its lease, since the claim itself may
 /// have waited. The rest is for writing down what came of it, so that a row has one worker at a time.
-fn deadline(app: &App, row: &Model) -> Duration {
+pub(super) fn deadline(app: &App, row: &Model) -> Duration {
     let left = row.lease_until.map(|until| until - app.now());
     let left = left.and_then(|left| left.to_std().ok());
     left.map_or(Duration::ZERO, |left| left * 3 / 4)
@@ -140,6 +144,8 @@ async fn deliver(app: &App, row: &Model) -> Result<Outcome> {
         Some(Kind::FailureMail) => failure_mail::deliver(app, row).await,
         Some(Kind::ReauthenticationMail) => reauthentication_mail::deliver(app, row).await,
         Some(Kind::CalendarFarewell) => farewell::deliver(app, row).await,
+        Some(Kind::Webhook) => webhook::deliver(app, row).await,
+        Some(Kind::ReminderMail) => reminder_mail::deliver(app, row).await,
         // A newer version of this program wrote it, and one may be running beside this one.
         None => Ok(Outcome::retry("this version of the server does not know this delivery")),
     }

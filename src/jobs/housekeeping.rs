@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::store::{change, outbox, run_raw};
+use crate::store::{change, outbox, run_raw, webhook};
 
 /// Between two looks at what has expired.
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
@@ -26,7 +26,7 @@ const DELIVERIES_KEPT: TimeDelta = TimeDelta::days(30);
 
 /// Keeps house until `shutdown` is cancelled.
 pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
-    describe_gauge!("frontdesk_outbox_pending", "Deliveries that are not done yet.");
+    describe_gauge!("frontdesk_outbox_pending", "Deliveries that are due and not done yet.");
     let mut forgetting = tokio::time::interval(FORGET_EVERY);
     let mut counting = tokio::time::interval(COUNT_EVERY);
     let mut changes = tokio::time::interval(FORGET_CHANGES_EVERY);
@@ -57,11 +57,15 @@ async fn forget(app: &App) -> Result<(), DbErr> {
         run_raw(db, sql, [before.into()]).await?;
     }
     outbox::forget(db, now - DELIVERIES_KEPT).await?;
+    webhook::forget(db, now - DELIVERIES_KEPT).await?;
     Ok(())
 }
 
 async fn count(app: &App) -> Result<(), DbErr> {
-    let pending = outbox::Entity::find().filter(outbox::Column::State.eq(outbox::PENDING));
+    // Reminders of meetings in some weeks are in nobody's way.
+    let pending = outbox::Entity::find()
+        .filter(outbox::Column::State.eq(outbox::PENDING))
+        .filter(outbox::Column::RunAt.lte(app.now()));
     gauge!("frontdesk_outbox_pending").set(pending.count(&app.db).await? as f64);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What the mails have in common: how one is addressed, and what a refusal means.
 
 use calendar_provider::TimeRange;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret;
 use url::Url;
@@ -13,24 +13,24 @@ use crate::mail::{
 };
 use crate::service::{Error, Result, invite, schedule};
 use crate::store::agent;
-use crate::store::outbox::Model;
+use crate::store::outbox::{Model, Payload};
 
 /// Longest part of a server's answer that is kept, in characters.
 const ANSWER_CHARS: usize = 200;
 
 /// A mail about one row of the outbox.
-pub(super) struct Letter {
+pub(super) struct Letter<'a> {
     pub(super) to: Mailbox,
     pub(super) reply_to: Option<Mailbox>,
     pub(super) rendered: Rendered,
     pub(super) calendar: Option<(CalendarMethod, String)>,
     /// Tells the mails of one version apart.
-    pub(super) purpose: &'static str,
+    pub(super) purpose: &'a str,
 }
 
 /// Sends a letter. All that varies comes from the row, so that one that is sent again is the same
 /// mail to its receiver.
-pub(super) async fn send(app: &App, row: &Model, letter: Letter) -> Result<(), Outcome> {
+pub(super) async fn send(app: &App, row: &Model, letter: Letter<'_>) -> Result<(), Outcome> {
     let sender = &app.config.mail_from;
     let version = u32::try_from(row.version).unwrap_or(0);
     let domain = sender.email.domain();
@@ -48,10 +48,18 @@ pub(super) async fn send(app: &App, row: &Model, letter: Letter) -> Result<(), O
             letter.purpose,
             domain,
         ),
-        date: row.created_at,
+        date: dated(row),
         auto_submitted: true,
     };
     app.mailer.send(&mail).await.map_err(|error| refused(app, &error))
+}
+
+/// When a letter was written, for its reader: a reminder is not of the day of the booking.
+fn dated(row: &Model) -> DateTime<Utc> {
+    match &row.payload.0 {
+        Payload::Reminder(reminder) => reminder.due_at(),
+        _ => row.created_at,
+    }
 }
 
 /// The agent, as an address.

@@ -16,9 +16,11 @@ mod farewell;
 mod housekeeping;
 mod letter;
 mod reauthentication_mail;
+mod reminder_mail;
 mod settle;
 mod sync;
 mod visitor_mail;
+mod webhook;
 mod worker;
 
 pub use sync::run_due as sync_due;

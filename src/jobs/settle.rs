@@ -5,9 +5,10 @@ use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, Que
 use uuid::Uuid;
 
 use super::attempt::{Delivered, Outcome, Written, misfit};
-use super::backoff;
+use super::{backoff, webhook};
 use crate::app::App;
 use crate::service::changes::{self, Change};
+use crate::service::webhook::{BookingFailure, Event, emit};
 use crate::service::{Error, Result, booking::conference_added};
 use crate::store::outbox::{self, About, BookingNews, DONE, Kind, Model, New, Payload};
 use crate::store::{self, booking, run_raw};
@@ -47,6 +48,7 @@ pub(super) async fn settle(app: &App, row: &Model, outcome: Outcome) -> Result<S
         Outcome::Retry { error, .. } | Outcome::GiveUp { error } => {
             give_up(app, &transaction, row, lease, &error).await?
         }
+        Outcome::Asked(asked) => webhook::settle(app, &transaction, row, lease, &asked).await?,
     };
     if settled == Settled::Lost {
         transaction.rollback().await?;
@@ -320,6 +322,9 @@ async fn give_up(
     }
     if let Some(kind @ (Kind::CalendarEvent | Kind::VisitorMail)) = kind {
         outbox::put(transaction, vec![word_of_failure(app, row, kind, error)?]).await?;
+        let booking = find(transaction, booking_of(row)?).await?;
+        let failure = BookingFailure { delivery: kind, problem: error };
+        emit(app, transaction, Event::BookingFailed { booking: &booking, failure }).await?;
     }
     Ok(Settled::GivenUp)
 }

@@ -7,6 +7,7 @@ use crate::mail::{
     self, CalendarMethod, CalendarPart, InviteContext, MailKind, Rendered, TemplateSource,
 };
 use crate::service::{Error, Result, invite};
+use crate::store::agent;
 use crate::store::outbox::{Change, Model};
 
 /// Sends the mail of one version, with the invitation or its cancellation. It says what that
@@ -15,7 +16,7 @@ pub(super) async fn deliver(app: &App, row: &Model) -> Result<Outcome> {
     let subject = subject(app, row).await?;
     let context = invite::context(app, &subject.agent, &subject.booking, subject.range)?;
     let change = subject.news.change;
-    let Some(rendered) = render(&subject, &context, mail_kind(change)) else {
+    let Some(rendered) = render(&subject.agent, &context, mail_kind(change)) else {
         return Ok(Outcome::GiveUp { error: "the mail could not be made".to_owned() });
     };
     let part = invitation(row, &subject, &context)?;
@@ -37,8 +38,11 @@ pub(super) async fn deliver(app: &App, row: &Model) -> Result<Outcome> {
 
 /// The agent's words, or the default ones where those do not render: a template that was saved
 /// before a stricter check must not keep a visitor from being told.
-fn render(subject: &Subject, context: &InviteContext, kind: MailKind) -> Option<Rendered> {
-    let agent = &subject.agent;
+pub(super) fn render(
+    agent: &agent::Model,
+    context: &InviteContext,
+    kind: MailKind,
+) -> Option<Rendered> {
     let (own_subject, own_body) = invite::template(agent, &context.locale);
     let own = TemplateSource { subject: &own_subject, body: &own_body };
     let error = match mail::render_invite(own, context, kind) {

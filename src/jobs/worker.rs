@@ -15,7 +15,7 @@ use super::settle::{Settled, settle};
 use crate::app::App;
 use crate::service::Result;
 use crate::store::Lease;
-use crate::store::outbox::{self, Model};
+use crate::store::outbox::{self, Model, Room};
 
 /// How long what is under way may take to finish once the worker stops.
 const DRAIN_WITHIN: Duration = Duration::from_secs(10);
@@ -28,8 +28,9 @@ pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     describe_counter!("frontdesk_deliveries_total", "Tries of deliveries, by kind and outcome.");
     let keeping = tokio::spawn(housekeeping::run(Arc::clone(&app), shutdown.clone()));
     let mut under_way = JoinSet::new();
+    let webhooks = Webhooks::default();
     while !shutdown.is_cancelled() {
-        let pause = match claim_some(&app, &mut under_way).await {
+        let pause = match claim_some(&app, &mut under_way, &webhooks).await {
             Ok(pause) => pause,
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
@@ -52,20 +53,43 @@ pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     keeping.abort();
 }
 
+/// Counts the deliveries to webhooks that are under way: each holds one of these.
+#[derive(Clone, Default)]
+struct Webhooks(Arc<()>);
+
+impl Webhooks {
+    /// How many more may begin. Receivers are other people's servers, which may each take 15 s to fail: they
+    /// have half of the places at most, so that mails and calendars are delivered as ever.
+    fn room(&self, concurrency: u32) -> u32 {
+        let running = u32::try_from(Arc::strong_count(&self.0) - 1).unwrap_or(u32::MAX);
+        (concurrency / 2).max(1).saturating_sub(running)
+    }
+}
+
 /// Claims as many rows as may run beside those under way, begins them, and says how long to wait
 /// for more.
-async fn claim_some(app: &Arc<App>, under_way: &mut JoinSet<()>) -> Result<Duration, DbErr> {
+async fn claim_some(
+    app: &Arc<App>,
+    under_way: &mut JoinSet<()>,
+    webhooks: &Webhooks,
+) -> Result<Duration, DbErr> {
     let poll = Duration::from_millis(app.config.delivery.poll_milliseconds.into());
     let running = u32::try_from(under_way.len()).unwrap_or(u32::MAX);
-    let room = app.config.delivery.concurrency.saturating_sub(running);
+    let concurrency = app.config.delivery.concurrency;
+    let room = concurrency.saturating_sub(running);
     if room == 0 {
         return Ok(poll);
     }
+    let room = Room { all: room, webhooks: webhooks.room(concurrency).min(room) };
     let rows = claim(app, room).await?;
     let is_idle = rows.is_empty();
     for row in rows {
         let app = Arc::clone(app);
-        under_way.spawn(async move { deliver_and_log(&app, &row).await });
+        let counted = row.webhook_id.is_some().then(|| webhooks.clone());
+        under_way.spawn(async move {
+            deliver_and_log(&app, &row).await;
+            drop(counted);
+        });
     }
     if !is_idle {
         return Ok(poll);
@@ -81,11 +105,11 @@ fn ended_one(ended: Result<(), JoinError>) {
     }
 }
 
-async fn claim(app: &App, most: u32) -> Result<Vec<Model>, DbErr> {
+async fn claim(app: &App, room: Room) -> Result<Vec<Model>, DbErr> {
     let now = app.now();
     let until = now + TimeDelta::seconds(app.config.delivery.lease_seconds.into());
     let lease = Lease { id: app.uuid(), process: app.process, now, until };
-    outbox::claim(&app.db, lease, most).await
+    outbox::claim(&app.db, lease, room).await
 }
 
 /// Delivers everything that is due now, what it causes included, one row after the other in the
@@ -96,7 +120,7 @@ async fn claim(app: &App, most: u32) -> Result<Vec<Model>, DbErr> {
 pub async fn run_due(app: &App) -> Result<usize> {
     let mut tries = 0;
     // One at a time: the lease of a second would run while the first is under way.
-    while let Some(row) = claim(app, 1).await?.pop() {
+    while let Some(row) = claim(app, Room { all: 1, webhooks: 1 }).await?.pop() {
         deliver(app, &row).await?;
         tries += 1;
     }

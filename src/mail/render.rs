@@ -25,6 +25,8 @@ pub enum MailKind {
     Rescheduled,
     /// The same booking and time, something else is new: the conference link.
     Update,
+    /// The meeting is coming up. The agent's body, which was read already, is left out.
+    Reminder,
     /// The booking is off. The agent's body, which speaks of a meeting to come, is left out.
     Cancelled,
 }
@@ -85,15 +87,16 @@ pub fn render_invite(
         MailKind::Confirmation => None,
         MailKind::Rescheduled => Some(words.moved),
         MailKind::Update => Some(words.updated),
+        MailKind::Reminder => Some(words.reminder),
         MailKind::Cancelled => Some(words.cancelled),
     };
     if let Some(change) = change {
         subject = format!("{change}{}{subject}", words.colon);
     }
+    let ours = |words: &str| (words.to_owned(), format!("<p>{}</p>", html_escape(words)));
     let (text, html) = match kind {
-        MailKind::Cancelled => {
-            (words.no_longer.to_owned(), format!("<p>{}</p>", html_escape(words.no_longer)))
-        }
+        MailKind::Cancelled => ours(words.no_longer),
+        MailKind::Reminder => ours(words.coming_up),
         _ => (
             tidy(&unprotect(&registry(no_escape).apply(&compiled.text, &data)?)),
             sanitise(&unprotect(&registry(html_escape).apply(&compiled.html, &data)?)),

@@ -55,6 +55,7 @@ fn changes() {
     for (name, kind) in [
         ("rescheduled", MailKind::Rescheduled),
         ("update", MailKind::Update),
+        ("reminder", MailKind::Reminder),
         ("cancelled", MailKind::Cancelled),
     ] {
         for locale in ["en", "fr-CA"] {

@@ -71,10 +71,12 @@ impl Language {
             (Self::English, MailKind::Confirmation) => "Your meeting is confirmed",
             (Self::English, MailKind::Rescheduled) => "Your meeting has moved",
             (Self::English, MailKind::Update) => "Your meeting has been updated",
+            (Self::English, MailKind::Reminder) => "Your meeting is coming up",
             (Self::English, MailKind::Cancelled) => "Your meeting is cancelled",
             (Self::French, MailKind::Confirmation) => "Votre rendez-vous est confirmé",
             (Self::French, MailKind::Rescheduled) => "Votre rendez-vous a été déplacé",
             (Self::French, MailKind::Update) => "Votre rendez-vous a été mis à jour",
+            (Self::French, MailKind::Reminder) => "Votre rendez-vous approche",
             (Self::French, MailKind::Cancelled) => "Votre rendez-vous est annulé",
         }
     }
@@ -108,6 +110,9 @@ pub(super) struct Words {
     pub(super) cancelled: &'static str,
     pub(super) moved: &'static str,
     pub(super) updated: &'static str,
+    pub(super) reminder: &'static str,
+    /// In place of the agent's body in a reminder.
+    pub(super) coming_up: &'static str,
     /// In place of the agent's body once there is no meeting.
     pub(super) no_longer: &'static str,
     pub(super) other: &'static str,
@@ -150,6 +155,8 @@ static ENGLISH: Words = Words {
     cancelled: "Cancelled",
     moved: "New time",
     updated: "Updated",
+    reminder: "Reminder",
+    coming_up: "This is a reminder of your meeting. If you can't make it, please move or cancel it.",
     no_longer: "This meeting will not take place. Answer this message for any question.",
     other: "Other",
     notice_booked: "New meeting",
@@ -194,6 +201,8 @@ static FRENCH: Words = Words {
     cancelled: "Annulé",
     moved: "Nouvel horaire",
     updated: "Mis à jour",
+    reminder: "Rappel",
+    coming_up: "Ceci est un rappel de votre rendez-vous. En cas d’empêchement, merci de le déplacer ou de l’annuler.",
     no_longer: "Ce rendez-vous n’aura pas lieu. Pour toute question, répondez à ce message.",
     other: "Autres",
     notice_booked: "Nouveau rendez-vous",

@@ -36,6 +36,10 @@ pub async fn count_failed(app: &App) -> Result<u64> {
 pub async fn retry(app: &App, id: Uuid) -> Result<Model> {
     let unknown = || Error::NotFound(format!("there is no delivery {}", ids::DELIVERY.format(id)));
     let row = Entity::find_by_id(id).one(&app.db).await?.ok_or_else(unknown)?;
+    if row.state == FAILED && Kind::parse(&row.kind) == Some(Kind::Webhook) {
+        // It has a schedule of its own.
+        return super::webhook::resend(app, id).await;
+    }
     let now = app.now();
     let give_up_at = now + TimeDelta::minutes(app.config.delivery.give_up_after_minutes.into());
     let transaction = store::begin(&app.db).await?;

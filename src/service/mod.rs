@@ -21,6 +21,7 @@ pub mod slots;
 pub mod sync;
 pub mod text;
 pub mod visitor;
+pub mod webhook;
 
 pub use error::{Error, Result};
 

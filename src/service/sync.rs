@@ -10,6 +10,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
 use uuid::Uuid;
 
 use super::changes::{self, Change};
+use super::webhook::{Event, emit};
 use super::{Result, calendar as calendars};
 use crate::app::App;
 use crate::store::{self, busy, calendar, sync};
@@ -155,8 +156,17 @@ pub(crate) async fn notice_stale(app: &App) -> Result<()> {
             transaction.rollback().await?;
             continue;
         }
+        let event = Event::CalendarDisconnected {
+            agent: found.agent_id,
+            calendar: found.id,
+            provider: &found.provider,
+            status: calendars::UNREACHABLE,
+            problem,
+        };
+        emit(app, &transaction, event).await?;
         let news = changes::write(app, &transaction, [Change::Agent(found.agent_id)]).await?;
         transaction.commit().await?;
+        app.wake.notify_one();
         tracing::warn!(agent.id = %found.agent_id, problem, "a calendar was not read for too long");
         news.tell(app);
     }

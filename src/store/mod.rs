@@ -24,6 +24,7 @@ pub mod process;
 pub mod queue;
 pub mod routing_rule;
 pub mod sync;
+pub mod webhook;
 
 pub use database::{
     begin, connect, is_guard_violation, is_unique_violation, like, run_raw, statement,

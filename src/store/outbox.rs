@@ -4,12 +4,13 @@
 //! stream: a later version is not claimed before the earlier
 //! one has ended, so the visitor reads what happened in the order in which it did.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::entity::prelude::*;
 use sea_orm::{DbBackend, FromQueryResult, QueryOrder, Set};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::webhook::EventType;
 use super::{JsonOf, Lease, run_raw, statement};
 
 /// `state` of a row that is still to be delivered.
@@ -37,6 +38,10 @@ pub enum Kind {
     ReauthenticationMail,
     /// The end of a connection at its provider: its channels, then its tokens.
     CalendarFarewell,
+    /// Word of an event to a webhook.
+    Webhook,
+    /// Word to the visitor that the meeting is coming up.
+    ReminderMail,
 }
 
 impl Kind {
@@ -49,6 +54,8 @@ impl Kind {
             Self::FailureMail => "FAILURE_MAIL",
             Self::ReauthenticationMail => "REAUTHENTICATION_MAIL",
             Self::CalendarFarewell => "CALENDAR_FAREWELL",
+            Self::Webhook => "WEBHOOK",
+            Self::ReminderMail => "REMINDER_MAIL",
         }
     }
 
@@ -61,6 +68,8 @@ impl Kind {
             Self::FailureMail,
             Self::ReauthenticationMail,
             Self::CalendarFarewell,
+            Self::Webhook,
+            Self::ReminderMail,
         ];
         all.into_iter().find(|kind| kind.as_str() == text)
     }
@@ -76,6 +85,10 @@ pub enum Payload {
     Reauthentication(Reauthentication),
     /// Of a connection that was ended here.
     Farewell(Farewell),
+    /// Of an event, for a webhook.
+    Webhook(WebhookMessage),
+    /// Of a meeting that is coming up.
+    Reminder(Reminder),
 }
 
 /// Which calendar must be connected again.
@@ -113,6 +126,34 @@ pub struct Channel {
     pub watch_ref: String,
     /// When it ends by itself.
     pub expires_at: DateTime<Utc>,
+}
+
+/// What a webhook is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookMessage {
+    /// The event's own ID: the same for every webhook and every try, so that receivers can tell what
+    /// they have had before.
+    pub message_id: String,
+    /// What happened.
+    pub event: EventType,
+    /// The body, exactly as it is signed and sent.
+    pub body: String,
+}
+
+/// Of which meeting a reminder reminds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reminder {
+    /// How long before the start it is due.
+    pub minutes_before: u32,
+    /// The start: a meeting that has moved since has reminders of its own.
+    pub meeting_starts_at: DateTime<Utc>,
+}
+
+impl Reminder {
+    /// When it is due.
+    pub fn due_at(&self) -> DateTime<Utc> {
+        self.meeting_starts_at - TimeDelta::minutes(self.minutes_before.into())
+    }
 }
 
 /// What happened to the booking, as of the version that a row delivers.
@@ -289,34 +330,54 @@ pub async fn put<C: ConnectionTrait>(db: &C, rows: Vec<New>) -> Result<(), DbErr
     Ok(())
 }
 
-/// Claims up to `limit` rows that are due. One statement that names the lease in its own predicate: a row
-/// is claimed by one worker at a time.
+/// How many rows to claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// In all.
+    pub all: u32,
+    /// Of these, for webhooks.
+    pub webhooks: u32,
+}
+
+/// Claims rows that are due, as many as there is room for. One statement that names the lease in its own
+/// predicate: a row is claimed by one worker at a time.
+///
+/// Webhooks that have answered lately go before those that fail, or one whose receiver hangs would
+/// hold up the others with all that it was not told yet.
 ///
 /// # Errors
 /// The database's own.
 pub async fn claim<C: ConnectionTrait>(
     db: &C,
     lease: Lease,
-    limit: u32,
+    room: Room,
 ) -> Result<Vec<Model>, DbErr> {
     let backend = db.get_database_backend();
     let lock = if backend == DbBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
     // Materialised, or PostgreSQL may run the limited query again for each row it updates, and claim
     // more than asked for.
+    let Room { all, webhooks } = room;
     let sql = format!(
         "WITH due AS MATERIALIZED (SELECT o.id FROM outbox o \
             WHERE o.state = 'PENDING' AND o.run_at <= ? \
             AND (o.lease_until IS NULL OR o.lease_until <= ?) \
             AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.booking_id = o.booking_id \
                 AND e.kind = o.kind AND e.version < o.version AND e.state = 'PENDING') \
-            ORDER BY o.run_at LIMIT {limit} {lock}) \
+            AND (o.webhook_id IS NULL OR o.id IN (SELECT d.id FROM outbox d \
+                JOIN webhooks w ON w.id = d.webhook_id \
+                WHERE d.state = 'PENDING' AND d.run_at <= ? \
+                AND (d.lease_until IS NULL OR d.lease_until <= ?) \
+                ORDER BY w.failing_since IS NOT NULL, d.run_at LIMIT {webhooks})) \
+            ORDER BY o.run_at LIMIT {all} {lock}) \
          UPDATE outbox SET lease_id = ?, lease_until = ?, lease_process = ?, \
             attempts = attempts + 1 \
          WHERE id IN (SELECT id FROM due) \
          AND state = 'PENDING' AND (lease_until IS NULL OR lease_until <= ?) RETURNING *"
     );
     let Lease { id, process, now, until } = lease;
-    let values = [now.into(), now.into(), id.into(), until.into(), process.into(), now.into()];
+    let due = [now; 4].map(Into::into);
+    let claim = [id.into(), until.into(), process.into(), now.into()];
+    let values = due.into_iter().chain(claim);
     let rows = db.query_all_raw(statement(backend, &sql, values)).await?;
     rows.iter().map(|row| Model::from_query_result(row, "")).collect()
 }
@@ -436,6 +497,40 @@ pub async fn release_mails<C: ConnectionTrait>(
         ('VISITOR_MAIL', 'AGENT_MAIL') AND state = 'PENDING' AND run_at > ? AND attempts = 0";
     run_raw(db, sql, [now.into(), booking.into(), now.into()]).await?;
     Ok(())
+}
+
+/// Takes back the reminders of a booking that are still to be sent. One that is just being sent looks at
+/// the booking itself.
+///
+/// # Errors
+/// The database's own.
+pub async fn drop_reminders<C: ConnectionTrait>(
+    db: &C,
+    booking: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let sql = "DELETE FROM outbox WHERE booking_id = ? AND kind = 'REMINDER_MAIL' \
+        AND state = 'PENDING' AND (lease_until IS NULL OR lease_until <= ?)";
+    run_raw(db, sql, [booking.into(), now.into()]).await?;
+    Ok(())
+}
+
+/// Queues a delivery once more, from its first try on, whatever came of it before. False where it is just
+/// being tried.
+///
+/// # Errors
+/// The database's own.
+pub async fn send_again<C: ConnectionTrait>(
+    db: &C,
+    id: Uuid,
+    now: DateTime<Utc>,
+    give_up_at: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    let sql = "UPDATE outbox SET state = 'PENDING', run_at = ?, give_up_at = ?, attempts = 0, \
+        done_at = NULL, last_error = NULL WHERE id = ? \
+        AND (lease_until IS NULL OR lease_until <= ?)";
+    let values = [now.into(), give_up_at.into(), id.into(), now.into()];
+    Ok(run_raw(db, sql, values).await? == 1)
 }
 
 /// When the next row is due, if any is pending.

@@ -232,6 +232,8 @@ pub struct Stale {
     pub id: Uuid,
     /// Whose it is.
     pub agent_id: Uuid,
+    /// Its provider's key.
+    pub provider: String,
     /// Why the last look failed, where one did.
     pub problem: Option<String>,
 }
@@ -242,10 +244,10 @@ pub struct Stale {
 /// # Errors
 /// The database's own.
 pub async fn stale<C: ConnectionTrait>(db: &C, since: DateTime<Utc>) -> Result<Vec<Stale>, DbErr> {
-    let sql = "SELECT c.id, c.agent_id, MAX(s.problem) AS problem FROM calendar_connections c \
+    let sql = "SELECT c.id, c.agent_id, c.provider, MAX(s.problem) AS problem FROM calendar_connections c \
         JOIN calendar_syncs s ON s.connection_id = c.id \
         WHERE c.status = 'CONNECTED' AND COALESCE(c.last_synced_at, c.selected_at, c.connected_at) <= ? \
-        GROUP BY c.id, c.agent_id";
+        GROUP BY c.id, c.agent_id, c.provider";
     let rows = db.query_all_raw(statement(db.get_database_backend(), sql, [since.into()])).await?;
     rows.iter().map(|row| Stale::from_query_result(row, "")).collect()
 }

@@ -50,6 +50,8 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("updateRoutingRule", "mutation($rule: ID!) { updateRoutingRule(input: { ruleId: $rule, name: \"Small\" }) { id } }"),
     ("deleteRoutingRule", "mutation($rule: ID!) { deleteRoutingRule(ruleId: $rule) }"),
     ("reorderRoutingRules", "mutation($rules: [ID!]!) { reorderRoutingRules(ruleIds: $rules) { id } }"),
+    ("webhooks", "{ webhooks { id } }"),
+    ("webhook", "query($webhook: ID!) { webhook(id: $webhook) { id } }"),
     ("issueAgentToken", "mutation($agent: ID!) { issueAgentToken(agentId: $agent, ttlMinutes: 1) { token } }"),
     ("createAgent", "mutation($email: EmailAddress!) { createAgent(input: { name: \"New\", email: $email, profile: CALENDAR_AGENT }) { id } }"),
     ("updateAgent", "mutation($agent: ID!) { updateAgent(input: { agentId: $agent, name: \"New\" }) { id } }"),
@@ -74,6 +76,11 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("acceptCalendarEventDrift", "mutation($booking: ID!) { acceptCalendarEventDrift(bookingId: $booking) { id } }"),
     ("undoCalendarEventDrift", "mutation($booking: ID!) { undoCalendarEventDrift(bookingId: $booking) { id } }"),
     ("retryDelivery", "mutation($delivery: ID!) { retryDelivery(deliveryId: $delivery) { id } }"),
+    ("createWebhook", "mutation { createWebhook(input: { url: \"https://hooks.example/\", events: [LIVE_CHAT_TIMED_OUT] }) { webhook { id } } }"),
+    ("updateWebhook", "mutation($webhook: ID!) { updateWebhook(input: { webhookId: $webhook, enabled: true }) { id } }"),
+    ("deleteWebhook", "mutation($webhook: ID!) { deleteWebhook(webhookId: $webhook) }"),
+    ("rotateWebhookSecret", "mutation($webhook: ID!) { rotateWebhookSecret(webhookId: $webhook) { webhook { id } } }"),
+    ("resendWebhookDelivery", "mutation($delivery: ID!) { resendWebhookDelivery(deliveryId: $delivery) { id } }"),
     ("bookingChanged", "subscription($agent: ID!) { bookingChanged(agentId: $agent) { id } }"),
     ("agentChanged", "subscription($agent: ID!) { agentChanged(agentId: $agent) { id } }"),
 ];
@@ -234,6 +241,21 @@ impl World {
                 let failed = test.admin(query, json!({})).await;
                 variables["delivery"] = failed.data("/failedDeliveries/nodes/0/id");
             }
+            "webhook" | "updateWebhook" | "deleteWebhook" | "rotateWebhookSecret" => {
+                variables["webhook"] = self.webhook(test, "LIVE_CHAT_TIMED_OUT").await;
+            }
+            "createWebhook" => {
+                // At most 50 may be there.
+                test.app.db.execute_unprepared("DELETE FROM webhooks").await.unwrap();
+            }
+            "resendWebhookDelivery" => {
+                let webhook = self.webhook(test, "BOOKING_CREATED").await;
+                self.booking(test, agent, &mut variables).await;
+                let query = "query($id: ID!) { webhook(id: $id) {
+                    deliveries(last: 1) { nodes { id } } } }";
+                let kept = test.admin(query, json!({ "id": webhook })).await;
+                variables["delivery"] = kept.data("/webhook/deliveries/nodes/0/id");
+            }
             "deleteBusyTime" => {
                 let made = test.admin(operation("createBusyTime"), variables.clone()).await;
                 variables["busy"] = made.data("/createBusyTime/id");
@@ -289,6 +311,15 @@ impl World {
         let made = test.admin(query, variables.clone()).await;
         variables["booking"] = made.data("/bookMeeting/booking/id");
         variables["token"] = made.data("/bookMeeting/manageToken");
+    }
+
+    /// The only webhook, told of one event.
+    async fn webhook(&self, test: &Test, event: &str) -> Value {
+        test.app.db.execute_unprepared("DELETE FROM webhooks").await.unwrap();
+        let query = "mutation($events: [WebhookEvent!]!) { createWebhook(input: {
+            url: \"https://hooks.example/\", events: $events }) { webhook { id } } }";
+        let made = test.admin(query, json!({ "events": [event] })).await;
+        made.data("/createWebhook/webhook/id")
     }
 
     /// A start that nobody was given before, so it is free with every agent.

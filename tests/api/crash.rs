@@ -123,7 +123,12 @@ async fn agents(place: &Place, server: &Process) -> Vec<String> {
 /// Waits until everything is delivered.
 async fn drain(db: &DatabaseConnection, server: &Process) {
     let since = Instant::now();
-    let undone = || outbox::Entity::find().filter(outbox::Column::State.ne(outbox::DONE));
+    // Reminders are sent shortly before the meetings, which are not today.
+    let undone = || {
+        outbox::Entity::find()
+            .filter(outbox::Column::State.ne(outbox::DONE))
+            .filter(outbox::Column::Kind.ne("REMINDER_MAIL"))
+    };
     loop {
         let left = undone().count(db).await.unwrap();
         if left == 0 {

@@ -129,6 +129,37 @@ impl HttpClient {
         Err(ProviderError::permanent("it redirects too often"))
     }
 
+    /// Sends `request` once and gives back whatever is answered: for callers who retry by a schedule of
+    /// their own, and to whom each outcome is news. No status is an error, no redirect is followed, and
+    /// no circuit is asked or told. A body is read up to the limit, or to the deadline once the headers
+    /// are there, and what is beyond that is left unread.
+    ///
+    /// # Errors
+    ///
+    /// - `Transient`: no connection, or no answer in time;
+    /// - `Permanent`: an address that is not valid or not allowed.
+    pub async fn send_once(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> Result<Response, ProviderError> {
+        let deadline = Instant::now() + self.deadline.min(MAX_DEADLINE);
+        let hop = Hop::first(request)?;
+        self.pool().guard.check_url(&hop.url)?;
+        let answer = timeout_at(deadline, self.execute(&hop)).await;
+        let mut answer =
+            answer.unwrap_or_else(|_| Err(Failure::timeout())).map_err(|it| it.error)?;
+        let mut body = BytesMut::new();
+        // A body that breaks off or does not come takes nothing from the status.
+        while let Ok(Ok(Some(chunk))) = timeout_at(deadline, answer.chunk()).await {
+            let room = self.body_limit - body.len();
+            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if body.len() == self.body_limit {
+                break;
+            }
+        }
+        Ok(response(&mut answer, body.freeze()))
+    }
+
     /// One hop, where guard and circuit allow it.
     async fn visit(&self, hop: &Hop, deadline: Instant) -> Result<Response, ProviderError> {
         let pool = self.pool();
@@ -176,17 +207,7 @@ impl HttpClient {
     }
 
     async fn attempt(&self, hop: &Hop) -> Result<Response, Failure> {
-        let pool = self.pool();
-        let mut request = reqwest::Request::new(hop.method.clone(), hop.url.clone());
-        *request.headers_mut() = hop.headers.clone();
-        if !hop.body.is_empty() {
-            *request.body_mut() = Some(hop.body.clone().into());
-        }
-        let mut answer = pool.client.execute(request).await?;
-        // The resolver and `check_url` have seen to it; this is the address itself.
-        if answer.remote_addr().is_some_and(|it| !pool.guard.allows(it.ip())) {
-            return Err(Failure::not_public());
-        }
+        let mut answer = self.execute(hop).await?;
         if let Some(failure) = Failure::of_status(answer.status(), answer.headers()) {
             return Err(failure);
         }
@@ -195,11 +216,23 @@ impl HttpClient {
         } else {
             read_body(&mut answer, self.body_limit).await?
         };
-        let mut response = http::Response::new(body);
-        *response.status_mut() = answer.status();
-        *response.version_mut() = answer.version();
-        *response.headers_mut() = std::mem::take(answer.headers_mut());
-        Ok(response)
+        Ok(response(&mut answer, body))
+    }
+
+    /// Sends one request, and reads the answer up to its body.
+    async fn execute(&self, hop: &Hop) -> Result<reqwest::Response, Failure> {
+        let pool = self.pool();
+        let mut request = reqwest::Request::new(hop.method.clone(), hop.url.clone());
+        *request.headers_mut() = hop.headers.clone();
+        if !hop.body.is_empty() {
+            *request.body_mut() = Some(hop.body.clone().into());
+        }
+        let answer = pool.client.execute(request).await?;
+        // The resolver and `check_url` have seen to it; this is the address itself.
+        if answer.remote_addr().is_some_and(|it| !pool.guard.allows(it.ip())) {
+            return Err(Failure::not_public());
+        }
+        Ok(answer)
     }
 
     /// Who had less of the deadline than this is not blamed for what went wrong.
@@ -239,6 +272,15 @@ impl Pool {
         let circuits = Circuits::new(settings.circuit_failures, settings.circuit_pause);
         Ok(Self { guard, client, circuits })
     }
+}
+
+/// The answer with its body, once that is read.
+fn response(answer: &mut reqwest::Response, body: Bytes) -> Response {
+    let mut response = http::Response::new(body);
+    *response.status_mut() = answer.status();
+    *response.version_mut() = answer.version();
+    *response.headers_mut() = std::mem::take(answer.headers_mut());
+    response
 }
 
 /// The body, unpacked, of at most `limit` bytes; no more than that is ever held.

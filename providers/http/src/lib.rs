@@ -25,6 +25,9 @@
 //! - **Secrecy.** Errors hold no URL, header or body. A [`Response`]'s own `Debug` shows both its
 //!   headers and its body: don't log it.
 //!
+//! [`HttpClient::send_once`] is for callers with a schedule of their own: one request through the same guard,
+//! and whatever is answered to it.
+//!
 //! TLS is rustls on ring with the system's certificates; no provider has to be installed for the
 //! process.
 //!

@@ -5,10 +5,11 @@ use sea_orm::ConnectionTrait;
 
 use crate::app::App;
 use crate::service::access::Caller;
+use crate::service::webhook::{Event, emit};
 use crate::service::{Error, Result};
 use crate::store::booking::Model;
 use crate::store::mail_quota;
-use crate::store::outbox::{self, About, BookingNews, Change, Kind, New, Payload};
+use crate::store::outbox::{self, About, BookingNews, Change, Kind, New, Payload, Reminder};
 
 /// Counts a mail to this address, and refuses one too many from callers without a key: nobody shall
 /// use this server to write to a third person over and over.
@@ -50,7 +51,8 @@ pub(super) async fn of_booking<C: ConnectionTrait>(
     db: &C,
     booking: &Model,
 ) -> Result<()> {
-    put(app, db, booking, news(booking, Change::Booked)).await
+    put(app, db, booking, news(booking, Change::Booked)).await?;
+    emit(app, db, Event::BookingCreated(booking)).await
 }
 
 /// What a move or a cancellation causes.
@@ -60,7 +62,16 @@ pub(super) async fn of_change<C: ConnectionTrait>(
     booking: &Model,
     news: BookingNews,
 ) -> Result<()> {
-    put(app, db, booking, news).await
+    outbox::drop_reminders(db, booking.id, app.now()).await?;
+    put(app, db, booking, news.clone()).await?;
+    let event = match (news.change, news.moved_from) {
+        (Change::Rescheduled, Some(from)) => {
+            Event::BookingRescheduled { booking, from, reason: news.reason.as_deref() }
+        }
+        (Change::Cancelled, _) => Event::BookingCancelled(booking),
+        _ => return Ok(()),
+    };
+    emit(app, db, event).await
 }
 
 /// What it causes that a conference link came after the confirmation was sent: one more mail.
@@ -109,8 +120,40 @@ async fn put<C: ConnectionTrait>(
     news: BookingNews,
 ) -> Result<()> {
     let kinds = [Kind::CalendarEvent, Kind::VisitorMail, Kind::AgentMail];
-    let rows = kinds.into_iter().map(|kind| row(app, booking, kind, &news)).collect();
+    let mut rows: Vec<New> = kinds.into_iter().map(|kind| row(app, booking, kind, &news)).collect();
+    if news.change != Change::Cancelled {
+        rows.extend(reminders(app, booking));
+    }
     Ok(outbox::put(db, rows).await?)
+}
+
+/// The reminders that are still ahead: one whose time has gone by is never sent.
+fn reminders(app: &App, booking: &Model) -> impl Iterator<Item = New> {
+    let now = app.now();
+    let all = app.config.reminders.minutes_before.iter();
+    let all = all
+        .map(|&minutes_before| Reminder { minutes_before, meeting_starts_at: booking.starts_at });
+    all.filter(move |reminder| now < reminder.due_at()).map(move |reminder| {
+        let key = outbox::key_of_version(Kind::ReminderMail, booking.id, booking.sequence);
+        New {
+            id: app.uuid(),
+            kind: Kind::ReminderMail,
+            about: about(booking),
+            dedup_key: format!("{key}/{}", reminder.minutes_before),
+            run_at: reminder.due_at(),
+            give_up_at: booking.starts_at,
+            created_at: now,
+            payload: Payload::Reminder(reminder),
+        }
+    })
+}
+
+fn about(booking: &Model) -> About {
+    About {
+        booking: Some((booking.id, booking.sequence)),
+        agent: Some(booking.agent_id),
+        ..About::default()
+    }
 }
 
 fn row(app: &App, booking: &Model, kind: Kind, news: &BookingNews) -> New {
@@ -125,11 +168,7 @@ fn row(app: &App, booking: &Model, kind: Kind, news: &BookingNews) -> New {
     New {
         id: app.uuid(),
         kind,
-        about: About {
-            booking: Some((booking.id, booking.sequence)),
-            agent: Some(booking.agent_id),
-            ..About::default()
-        },
+        about: about(booking),
         payload: Payload::Booking(news.clone()),
         dedup_key: outbox::key_of_version(kind, booking.id, booking.sequence),
         run_at: now + TimeDelta::seconds(wait.into()),

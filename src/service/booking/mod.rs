@@ -41,6 +41,6 @@ pub enum Booked {
 
 const TAKEN: &str = "This time is not available. Please choose another.";
 
-fn range(booking: &Model) -> Result<TimeRange> {
+pub(crate) fn range(booking: &Model) -> Result<TimeRange> {
     TimeRange::new(booking.starts_at, booking.ends_at).map_err(Error::internal)
 }

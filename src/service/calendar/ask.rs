@@ -7,9 +7,11 @@ use std::time::Duration;
 use calendar_provider::{CalendarProvider, Connection, ProviderError};
 use chrono::TimeDelta;
 use chrono_tz::Tz;
+use sea_orm::DatabaseTransaction;
 
 use super::{REAUTHENTICATION_REQUIRED, is_local, tokens};
 use crate::app::App;
+use crate::service::webhook::{Event, emit};
 use crate::service::{Error, Result, schedule};
 use crate::store::outbox::{self, About, Kind, New, Payload, Reauthentication};
 use crate::store::{self, calendar};
@@ -195,11 +197,32 @@ pub(crate) async fn mark(
         if marked == 1 && status == REAUTHENTICATION_REQUIRED {
             outbox::put(transaction, vec![word(app, connection)]).await?;
         }
+        if marked == 1 {
+            tell_webhooks(app, transaction, connection, status, Some(problem)).await?;
+        }
         Ok(())
     })
     .await?;
     app.wake.notify_one();
     Ok(())
+}
+
+/// Tells webhooks that a calendar can't be read any more.
+pub(super) async fn tell_webhooks(
+    app: &App,
+    transaction: &DatabaseTransaction,
+    connection: &calendar::Model,
+    status: &str,
+    problem: Option<&str>,
+) -> Result<()> {
+    let event = Event::CalendarDisconnected {
+        agent: connection.agent_id,
+        calendar: connection.id,
+        provider: &connection.provider,
+        status,
+        problem,
+    };
+    emit(app, transaction, event).await
 }
 
 /// Word to the agent that the calendar must be connected again.

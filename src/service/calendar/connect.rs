@@ -14,8 +14,9 @@ use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use super::parting::{self, Part};
-use super::{CONNECTED, is_local, provider, within_deadline};
+use super::{CONNECTED, ask, is_local, provider, within_deadline};
 use crate::app::App;
+use crate::service::webhook::DISCONNECTED;
 use crate::service::{Error, Result};
 use crate::store::calendar::Listed;
 use crate::store::{JsonOf, agent, busy, calendar, outbox};
@@ -185,7 +186,9 @@ fn record(
 pub async fn disconnect(app: &App, agent_id: Uuid) -> Result<agent::Model> {
     let disconnected = crate::service::agent::locked(app, agent_id, async |transaction, _, _| {
         match forget(app, transaction, agent_id).await? {
-            Some(_) => Ok(()),
+            Some(calendar) => {
+                ask::tell_webhooks(app, transaction, &calendar, DISCONNECTED, None).await
+            }
             None => Err(Error::NotFound("the agent has no calendar connected".to_owned())),
         }
     });

@@ -231,8 +231,10 @@ pub(crate) fn config() -> Config {
     static ONCE: Mutex<()> = Mutex::new(());
     let _one_at_a_time = ONCE.lock();
     let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+    // Reminders come where a test wants them, or each one that lets days pass would meet some.
     let text = "public_url = 'https://meet.example.com'\n\
-        mail_from = 'Frontdesk <frontdesk@meet.example.com>'\n";
+        mail_from = 'Frontdesk <frontdesk@meet.example.com>'\n\
+        reminders.minutes_before = []\n";
     std::fs::write(file.path(), text).unwrap();
     Config::load(Some(file.path())).unwrap()
 }
