@@ -102,8 +102,7 @@ pub async fn connect(config: &Config) -> anyhow::Result<DatabaseConnection> {
     let connections = if url.is_sqlite() {
         config.database_connections.min(SQLITE_CONNECTIONS)
     } else {
-        // One more, which hears of changes and is never given back.
-        config.database_connections + 1
+        config.database_connections
     };
     let db = store::connect(url.expose(), connections).await;
     db.with_context(|| format!("the database at {url:?} can't be opened"))
@@ -130,8 +129,10 @@ pub async fn serve(app: Arc<App>, how: Serve) -> anyhow::Result<()> {
         format!("listen (FRONTDESK_LISTEN) is {listen}, which is not to be had")
     })?;
     let router = router(&app, shutdown.clone())?;
+    let member = cluster::join(Arc::clone(&app)).await?;
+    let ended = CancellationToken::new();
+    let membership = tokio::spawn(member.run(ended.clone()));
     let (shared, token) = (Arc::clone(&app), shutdown.token.clone());
-    let cluster = tokio::spawn(cluster::run(Arc::clone(&shared), token.clone()));
     let worker = how.worker.then(|| tokio::spawn(jobs::run(shared, token)));
     tracing::info!("listening on http://{}", listener.local_addr()?);
     if let Some(greeting) = how.greeting {
@@ -141,7 +142,9 @@ pub async fn serve(app: Arc<App>, how: Serve) -> anyhow::Result<()> {
     if let Some(worker) = worker {
         worker.await?;
     }
-    cluster.await?;
+    // Only now: whoever still finishes something is alive, and tells the others of it.
+    ended.cancel();
+    membership.await?;
     close(&app).await;
     Ok(())
 }
@@ -154,10 +157,13 @@ pub async fn work(app: Arc<App>) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     stop_on_signal(shutdown.clone())?;
     tracing::info!("delivering");
-    tokio::join!(
-        cluster::run(Arc::clone(&app), shutdown.clone()),
-        jobs::run(Arc::clone(&app), shutdown)
-    );
+    let member = cluster::join(Arc::clone(&app)).await?;
+    let ended = CancellationToken::new();
+    let work = async {
+        jobs::run(Arc::clone(&app), shutdown).await;
+        ended.cancel();
+    };
+    tokio::join!(member.run(ended.clone()), work);
     close(&app).await;
     Ok(())
 }

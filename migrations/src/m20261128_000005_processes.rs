@@ -30,7 +30,8 @@ const UP: &str = "\
 CREATE TABLE processes (
     id {uuid} NOT NULL PRIMARY KEY,
     started_at {instant} NOT NULL,
-    heartbeat_at {instant} NOT NULL
+    heartbeat_at {instant} NOT NULL,
+    beats bigint NOT NULL
 )
 --
 CREATE TABLE presences (
@@ -69,7 +70,9 @@ CREATE INDEX webhook_attempts_by_delivery ON webhook_attempts (delivery_id, atte
 --
 CREATE INDEX webhook_attempts_by_age ON webhook_attempts (attempted_at)
 --
-ALTER TABLE calendar_syncs ADD COLUMN lease_process {uuid}";
+ALTER TABLE calendar_syncs ADD COLUMN lease_process {uuid}
+--
+ALTER TABLE calendar_connections ADD COLUMN refresh_lease_process {uuid}";
 
 /// `transaction_id` tells a reader which changes it can't have seen yet: those of transactions that were
 /// under way when it read last.
@@ -127,6 +130,8 @@ ALTER TABLE outbox ALTER COLUMN agent_id SET NOT NULL";
 
 const DOWN: &str = "\
 DROP TABLE changes
+--
+ALTER TABLE calendar_connections DROP COLUMN refresh_lease_process
 --
 ALTER TABLE calendar_syncs DROP COLUMN lease_process
 --

@@ -8,18 +8,28 @@
 
 use std::time::Duration;
 
-use futures_util::future::OptionFuture;
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{DatabaseConnection, DbBackend};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgListener;
+use tokio::sync::Notify;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::log;
 use crate::app::App;
 use crate::service::Result;
 use crate::service::changes::Written;
 use crate::store::change::{self, Cursor};
 use crate::store::run_raw;
+
+/// How long changes are kept for processes that were not told.
+pub(crate) const KEPT: TimeDelta = TimeDelta::minutes(10);
+/// A process that has not read for this long may have missed some, even where its clock is a little off.
+const GAP: TimeDelta = TimeDelta::minutes(9);
+/// Most changes of one reading. A process that has more to read tells its listeners that they missed some.
+const MOST: usize = 20_000;
 
 /// What PostgreSQL calls the channel.
 const CHANNEL: &str = "frontdesk_changes";
@@ -29,6 +39,11 @@ const READ_EVERY: Duration = Duration::from_secs(1);
 const READ_OFTEN: Duration = Duration::from_millis(200);
 /// The pause after the database failed.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Between two looks whether the connection that listens still stands: what lies between may forget one on
+/// which nothing was said for long, and tells nobody.
+const PROBE_EVERY: Duration = Duration::from_secs(15);
+/// How long such a look may take.
+const PROBE_WITHIN: Duration = Duration::from_secs(5);
 /// Most changes of one NOTIFY: PostgreSQL takes less than 8000 bytes, and one is at most 140.
 const MOST_AT_ONCE: usize = 50;
 
@@ -39,67 +54,132 @@ struct Said {
     changes: Vec<Written>,
 }
 
-/// Tells the others what changed here, and hears what changed there, until `shutdown` is cancelled.
-pub(super) async fn run(app: &App, shutdown: CancellationToken) {
-    let notifies = app.db.get_database_backend() == DbBackend::Postgres;
-    let say = async {
-        loop {
-            let outgoing = app.changes.outgoing().await;
+/// Tells the others what changed here, and hears what changed there, until `ended` is cancelled.
+pub(super) async fn run(
+    app: &App,
+    db: &DatabaseConnection,
+    reader: Reader,
+    ended: CancellationToken,
+) {
+    let notifies = db.get_database_backend() == DbBackend::Postgres;
+    let unread = Notify::new();
+    let hear = async {
+        let listen = async {
             if notifies {
-                say(app, outgoing).await;
+                listen(app, db, &unread).await;
             }
-        }
+        };
+        let every = if notifies { READ_EVERY } else { READ_OFTEN };
+        tokio::join!(listen, read(app, db, reader, every, &unread));
     };
     let hear = async {
-        let mut reader = Reader::default();
-        let mut listener = None;
-        loop {
-            if notifies && listener.is_none() {
-                listener = listen(&app.db).await;
-            }
-            // After the listener is there, so that nothing falls between.
-            let read = reader.read(app).await;
-            if let Err(error) = &read {
-                log_unread(error);
-            }
-            let pause = match (read, notifies) {
-                (Err(_), _) => PAUSE,
-                (Ok(()), true) => READ_EVERY,
-                (Ok(()), false) => READ_OFTEN,
-            };
-            if !hear_for(app, pause, &mut listener).await {
-                listener = None;
-            }
+        tokio::select! {
+            () = ended.cancelled() => {}
+            () = hear => {}
         }
     };
-    tokio::select! {
-        () = shutdown.cancelled() => {}
-        ((), ()) = async { tokio::join!(say, hear) } => {}
-    }
+    tokio::join!(hear, say(app, db, notifies, &ended));
 }
 
-/// Hears what is said for a while. False where the connection broke.
-async fn hear_for(app: &App, pause: Duration, listener: &mut Option<PgListener>) -> bool {
-    let pause = tokio::time::sleep(pause);
-    tokio::pin!(pause);
+/// Says what changed here as it comes, and the last of it at the end.
+async fn say(app: &App, db: &DatabaseConnection, notifies: bool, ended: &CancellationToken) {
     loop {
-        let next: OptionFuture<_> = listener.as_mut().map(PgListener::try_recv).into();
-        tokio::select! {
-            () = &mut pause => return true,
-            Some(heard) = next => match heard {
-                Ok(Some(heard)) => hear(app, heard.payload()),
-                // Connected again; what was said in between is read.
-                Ok(None) => return true,
-                Err(error) => {
-                    tracing::warn!(%error, "the connection that hears of changes broke");
-                    return false;
-                }
+        let outgoing = tokio::select! {
+            biased;
+            outgoing = app.changes.outgoing() => outgoing,
+            () = ended.cancelled() => return,
+        };
+        if !notifies {
+            continue;
+        }
+        for changes in outgoing.chunks(MOST_AT_ONCE) {
+            let said = payload(app.process, changes);
+            if let Err(error) =
+                run_raw(db, "SELECT pg_notify(?, ?)", [CHANNEL.into(), said.into()]).await
+            {
+                tracing::warn!(%error, "a change can't be told; the others read it");
             }
         }
     }
 }
 
-fn hear(app: &App, payload: &str) {
+fn payload(process: Uuid, changes: &[Written]) -> String {
+    let said = Said { process, changes: changes.to_vec() };
+    serde_json::to_string(&said).unwrap_or_default()
+}
+
+async fn read(
+    app: &App,
+    db: &DatabaseConnection,
+    mut reader: Reader,
+    every: Duration,
+    unread: &Notify,
+) {
+    loop {
+        let pause = match reader.read_by(app, db).await {
+            Ok(()) => every,
+            Err(error) => {
+                log(&error, "what changed can't be read");
+                PAUSE
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = unread.notified() => {}
+        }
+    }
+}
+
+/// Hears what others say. Whenever it begins to, what was said before is to be read.
+async fn listen(app: &App, db: &DatabaseConnection, unread: &Notify) {
+    loop {
+        match connect(db).await {
+            Ok(mut listener) => {
+                unread.notify_one();
+                let error = hear(app, &mut listener).await;
+                tracing::warn!(%error, "the connection that hears of changes broke");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "changes can't be listened to; they are read");
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn connect(db: &DatabaseConnection) -> Result<PgListener, sqlx::Error> {
+    let mut listener = PgListener::connect_with(db.get_postgres_connection_pool()).await?;
+    // It is made anew here, so that what was said meanwhile is read.
+    listener.eager_reconnect(false);
+    listener.listen(CHANNEL).await?;
+    Ok(listener)
+}
+
+/// Hears until the connection breaks.
+async fn hear(app: &App, listener: &mut PgListener) -> sqlx::Error {
+    let mut probes = interval(PROBE_EVERY);
+    probes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let heard = tokio::select! {
+            heard = listener.try_recv() => heard,
+            _ = probes.tick() => {
+                let probed = sqlx::Executor::execute(&mut *listener, "SELECT 1");
+                match timeout(PROBE_WITHIN, probed).await {
+                    Ok(Ok(_)) => continue,
+                    Ok(Err(error)) => return error,
+                    Err(_elapsed) => return std::io::Error::from(std::io::ErrorKind::TimedOut).into(),
+                }
+            }
+        };
+        match heard {
+            Ok(Some(heard)) => take_in(app, heard.payload()),
+            Ok(None) => return std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into(),
+            Err(error) => return error,
+        }
+    }
+}
+
+fn take_in(app: &App, payload: &str) {
     // Another version of this program may say more than this one knows; it is read then.
     let Ok(said) = serde_json::from_str::<Said>(payload) else { return };
     if said.process != app.process {
@@ -109,56 +189,68 @@ fn hear(app: &App, payload: &str) {
     }
 }
 
-async fn listen(db: &DatabaseConnection) -> Option<PgListener> {
-    let connected = async {
-        let mut listener = PgListener::connect_with(db.get_postgres_connection_pool()).await?;
-        listener.listen(CHANNEL).await?;
-        Ok::<_, sqlx::Error>(listener)
-    };
-    connected
-        .await
-        .inspect_err(|error| tracing::warn!(%error, "changes can't be listened to; they are read"))
-        .ok()
-}
-
-async fn say(app: &App, outgoing: Vec<Written>) {
-    for changes in outgoing.chunks(MOST_AT_ONCE) {
-        let said = Said { process: app.process, changes: changes.to_vec() };
-        let said = serde_json::to_string(&said).unwrap_or_default();
-        let sql = "SELECT pg_notify(?, ?)";
-        if let Err(error) = run_raw(&app.db, sql, [CHANNEL.into(), said.into()]).await {
-            tracing::warn!(%error, "a change can't be told; the others read it");
-        }
-    }
-}
-
-fn log_unread(error: &crate::service::Error) {
-    let error = error as &dyn std::error::Error;
-    tracing::error!(error, "what changed can't be read");
-}
-
 /// Reads what was written down.
-#[derive(Default)]
-pub struct Reader(Option<Cursor>);
+#[derive(Clone, Debug, Default)]
+pub struct Reader(Option<Place>);
+
+/// How far it was read, and when.
+#[derive(Clone, Debug)]
+struct Place {
+    cursor: Cursor,
+    at: DateTime<Utc>,
+}
 
 impl Reader {
     /// Tells the listeners of this process what was committed since it was last called, unless they were
-    /// told before; the first call only finds out where that is.
+    /// told before; the first call only finds out where that is. Where too much was, or it was too long ago,
+    /// they are told that they missed something.
     ///
     /// # Errors
     /// None but the database's.
     pub async fn read(&mut self, app: &App) -> Result<()> {
-        let Some(cursor) = &self.0 else {
-            self.0 = Some(change::newest(&app.db).await?);
+        self.read_by(app, &app.db).await
+    }
+
+    pub(super) async fn read_by(&mut self, app: &App, db: &DatabaseConnection) -> Result<()> {
+        let at = app.now();
+        let Some(place) = &self.0 else {
+            self.0 = Some(Place { cursor: change::newest(db).await?, at });
             return Ok(());
         };
-        app.changes.begin_reading();
-        let (found, cursor) = change::since(&app.db, cursor).await?;
-        for written in &found {
-            app.changes.hear(*written);
-        }
-        app.changes.end_reading(found.into_iter().map(|written| written.id));
-        self.0 = Some(cursor);
+        let found = change::since(db, &place.cursor, MOST).await?;
+        let cursor = if found.is_cut || GAP < at - place.at {
+            let newest = change::newest(db).await?;
+            tracing::warn!(since = %place.at, "changes were missed");
+            app.changes.miss();
+            newest
+        } else {
+            for written in found.changes {
+                app.changes.hear(written);
+            }
+            found.cursor
+        };
+        app.changes.end_reading();
+        self.0 = Some(Place { cursor, at });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::changes::Change;
+
+    #[test]
+    fn as_many_changes_as_are_said_at_once_fit() {
+        let (id, agent) = (Uuid::max(), Uuid::max());
+        for change in [
+            Change::Booking { id, agent },
+            Change::Agent(id),
+            Change::LiveChatRequest(id),
+            Change::LiveChatOffers(id),
+        ] {
+            let said = payload(id, &[Written { id: i64::MAX, change }; MOST_AT_ONCE]);
+            assert!(said.len() < 8000, "{} of {change:?}", said.len());
+        }
     }
 }

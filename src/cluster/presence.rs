@@ -4,10 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sea_orm::DatabaseConnection;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::{heartbeat, log};
 use crate::app::App;
 use crate::service::Result;
 use crate::store::process;
@@ -98,25 +100,20 @@ impl Drop for Here {
     }
 }
 
-/// Writes down who came and went until `shutdown` is cancelled. One task, so that an agent who leaves and
+/// Writes down who came and went until `ended` is cancelled. One task, so that an agent who leaves and
 /// comes back is noted as it is in the end.
-pub(super) async fn run(app: &App, shutdown: CancellationToken) {
+pub(super) async fn run(app: &App, db: &DatabaseConnection, ended: CancellationToken) {
     loop {
         tokio::select! {
-            () = shutdown.cancelled() => return,
+            () = ended.cancelled() => return,
             () = app.presence.0.wake.notified() => {}
         }
-        if let Err(error) = settle(app).await {
-            log(&error);
+        if let Err(error) = settle_by(app, db).await {
+            log(&error, "who is in the app can't be written down");
             tokio::time::sleep(PAUSE).await;
             app.presence.0.wake.notify_one();
         }
     }
-}
-
-fn log(error: &crate::service::Error) {
-    let error = error as &dyn std::error::Error;
-    tracing::error!(error, "who is in the app can't be written down");
 }
 
 /// Writes down who came and went since it was called last.
@@ -124,21 +121,27 @@ fn log(error: &crate::service::Error) {
 /// # Errors
 /// None but the database's; what could not be written is kept for the next call.
 pub async fn settle(app: &App) -> Result<()> {
-    let unsettled = app.presence.take_unsettled();
-    for (place, (agent, is_here)) in unsettled.iter().enumerate() {
-        if let Err(error) = set(app, *agent, *is_here).await {
-            app.presence.put_back(unsettled[place..].iter().map(|(agent, _)| *agent));
-            return Err(error);
-        }
-    }
-    Ok(())
+    settle_by(app, &app.db).await
 }
 
-async fn set(app: &App, agent: Uuid, is_here: bool) -> Result<()> {
-    if process::set_presence(&app.db, app.process, agent, is_here).await.is_ok() {
-        return Ok(());
+async fn settle_by(app: &App, db: &DatabaseConnection) -> Result<()> {
+    let unsettled = app.presence.take_unsettled();
+    let mut set = set(app, db, &unsettled).await;
+    if set.is_err() {
+        // The process is not noted, or was taken for dead.
+        set = match heartbeat::beat(app, db).await {
+            Ok(()) => self::set(app, db, &unsettled).await,
+            Err(error) => Err(error),
+        };
     }
-    // The process is not noted, or was taken for dead.
-    process::beat(&app.db, app.process, app.now()).await?;
-    Ok(process::set_presence(&app.db, app.process, agent, is_here).await?)
+    set.inspect_err(|_| app.presence.put_back(unsettled.iter().map(|(agent, _)| *agent)))
+}
+
+async fn set(app: &App, db: &DatabaseConnection, agents: &[(Uuid, bool)]) -> Result<()> {
+    let (here, gone): (Vec<_>, Vec<_>) = agents.iter().partition(|(_, is_here)| *is_here);
+    for (agents, are_here) in [(here, true), (gone, false)] {
+        let agents: Vec<Uuid> = agents.into_iter().map(|(agent, _)| agent).collect();
+        process::set_presence(db, app.process, &agents, are_here).await?;
+    }
+    Ok(())
 }

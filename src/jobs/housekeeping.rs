@@ -9,6 +9,7 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::cluster::bus;
 use crate::store::{change, outbox, run_raw, webhook};
 
 /// Between two looks at what has expired.
@@ -19,8 +20,6 @@ const COUNT_EVERY: Duration = Duration::from_secs(15);
 const QUOTAS_KEPT: TimeDelta = TimeDelta::days(2);
 /// Between two looks at changes that everybody has heard of.
 const FORGET_CHANGES_EVERY: Duration = Duration::from_secs(60);
-/// How long changes are kept for processes that were not told.
-const CHANGES_KEPT: TimeDelta = TimeDelta::minutes(10);
 /// How long deliveries are kept once done, for whoever asks what was sent.
 const DELIVERIES_KEPT: TimeDelta = TimeDelta::days(30);
 
@@ -35,7 +34,7 @@ pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
             _ = forgetting.tick() => forget(&app).await,
             _ = counting.tick() => count(&app).await,
-            _ = changes.tick() => change::forget(&app.db, app.now() - CHANGES_KEPT).await.map(drop),
+            _ = changes.tick() => change::forget(&app.db, app.now() - bus::KEPT).await.map(drop),
         };
         if let Err(error) = kept {
             let error = &error as &dyn std::error::Error;

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait, DbErr};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,9 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::store;
 
+/// For how long at least it is known what was heard: longer than a process may take to say what it has
+/// committed.
+const HEARD_FOR: Duration = Duration::from_secs(60);
 /// News kept for a listener that is behind; one further behind skips to the newest.
 const KEPT: usize = 64;
 /// The same for topics that hear of everybody.
@@ -108,9 +112,9 @@ impl News {
     /// Tells every listener, in this process and the others.
     pub fn tell(self, app: &App) {
         for written in self.0 {
-            if app.changes.hear(written) {
-                app.changes.announce(written);
-            }
+            // Said to the others even where this process has read it already: they may not have.
+            app.changes.hear(written);
+            app.changes.announce(written);
         }
     }
 }
@@ -129,13 +133,19 @@ struct Shared {
     agents: Notify,
 }
 
-/// What was heard already, so that what comes twice is told once.
-#[derive(Default)]
+/// What was heard already, so that what comes twice is told once: each change comes from who made it and by
+/// reading, in either order and not always soon after another.
 struct Heard {
-    /// Since the last reading of all changes began.
-    now: HashSet<i64>,
-    /// Before it.
+    recently: HashSet<i64>,
     before: HashSet<i64>,
+    /// Since when `recently` is filled.
+    since: Instant,
+}
+
+impl Default for Heard {
+    fn default() -> Self {
+        Self { recently: HashSet::new(), before: HashSet::new(), since: Instant::now() }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -145,14 +155,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Changes {
     /// Tells the listeners of this process, unless they were told before. Whether it was new.
     pub(crate) fn hear(&self, written: Written) -> bool {
-        {
+        let is_new = {
             let mut heard = lock(&self.0.heard);
-            if heard.before.contains(&written.id) || !heard.now.insert(written.id) {
-                return false;
-            }
+            !heard.before.contains(&written.id) && heard.recently.insert(written.id)
+        };
+        if is_new {
+            self.tell_here(written.change);
         }
-        self.tell_here(written.change);
-        true
+        is_new
     }
 
     fn tell_here(&self, change: Change) {
@@ -169,17 +179,21 @@ impl Changes {
         }
     }
 
-    /// Begins a reading of all changes.
-    pub(crate) fn begin_reading(&self) {
+    /// A reading of all changes succeeded. What is forgotten now was heard before the last time, so it has
+    /// been read too, and whoever made it has had time to say so.
+    pub(crate) fn end_reading(&self) {
         let mut heard = lock(&self.0.heard);
-        let now = std::mem::take(&mut heard.now);
-        heard.before.extend(now);
+        if HEARD_FOR <= heard.since.elapsed() {
+            heard.before = std::mem::take(&mut heard.recently);
+            heard.since = Instant::now();
+        }
     }
 
-    /// Ends a reading, whose rows may be met again by the next one. What was heard before it began
-    /// and is not among them never is.
-    pub(crate) fn end_reading(&self, rows: impl IntoIterator<Item = i64>) {
-        lock(&self.0.heard).before = rows.into_iter().collect();
+    /// Tells every listener that changes were missed.
+    pub(crate) fn miss(&self) {
+        // They go on with new channels: see `Listener::next`.
+        lock(&self.0.topics).clear();
+        self.0.agents.notify_one();
     }
 
     fn announce(&self, written: Written) {
@@ -210,13 +224,17 @@ impl Changes {
 
     /// Hears what is told from now on.
     pub fn listen(&self, topic: Topic) -> Listener {
-        let receiver = {
-            let mut topics = lock(&self.0.topics);
-            let sender = topics.entry(topic).or_insert_with(|| broadcast::channel(topic.kept()).0);
-            sender.subscribe()
-        };
+        let receiver = self.0.subscribe(topic);
         self.0.listeners.fetch_add(1, Ordering::SeqCst);
         Listener { receiver: Some(receiver), topic, shared: Arc::clone(&self.0) }
+    }
+}
+
+impl Shared {
+    fn subscribe(&self, topic: Topic) -> broadcast::Receiver<Change> {
+        let mut topics = lock(&self.topics);
+        let sender = topics.entry(topic).or_insert_with(|| broadcast::channel(topic.kept()).0);
+        sender.subscribe()
     }
 }
 
@@ -228,7 +246,8 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// The next change; `None` where some were missed, since the listener was too far behind.
+    /// The next change; `None` where some were missed, since the listener or the process was too far
+    /// behind.
     pub async fn next(&mut self) -> Option<Change> {
         let Some(receiver) = &mut self.receiver else { return std::future::pending().await };
         match receiver.recv().await {
@@ -237,8 +256,10 @@ impl Listener {
                 tracing::warn!(missed, "a subscription is too slow for the changes");
                 None
             }
-            // The sender goes after the last listener.
-            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+            Err(broadcast::error::RecvError::Closed) => {
+                self.receiver = Some(self.shared.subscribe(self.topic));
+                None
+            }
         }
     }
 }

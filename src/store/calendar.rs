@@ -54,6 +54,8 @@ pub struct Model {
     pub refresh_lease_id: Option<Uuid>,
     /// Until when nobody else may.
     pub refresh_lease_until: Option<DateTime<Utc>>,
+    /// The process that is refreshing them.
+    pub refresh_lease_process: Option<Uuid>,
 }
 
 impl Model {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 /// Who claims rows, and until when. The claim of a process that dies is taken back before its end: see
-/// [`super::process::forget_dead`].
+/// [`super::process::forget`].
 #[derive(Clone, Copy, Debug)]
 pub struct Lease {
     /// Names the claim.

@@ -153,8 +153,8 @@ pub async fn finish<C: ConnectionTrait>(
 ) -> Result<bool, DbErr> {
     let sql = "UPDATE calendar_syncs SET cursor = ?, window_start = ?, window_end = ?, \
         last_synced_at = ?, failures = 0, problem = NULL, \
-        due_at = CASE WHEN asked = ? THEN ? ELSE ? END, lease_id = NULL, lease_until = NULL \
-        WHERE id = ? AND lease_id = ?";
+        due_at = CASE WHEN asked = ? THEN ? ELSE ? END, lease_id = NULL, lease_until = NULL, \
+        lease_process = NULL WHERE id = ? AND lease_id = ?";
     let values = [
         looked.cursor.clone().into(),
         looked.window_start.into(),
@@ -180,7 +180,7 @@ pub async fn put_back<C: ConnectionTrait>(
     problem: &str,
 ) -> Result<bool, DbErr> {
     let sql = "UPDATE calendar_syncs SET failures = failures + 1, problem = ?, due_at = ?, \
-        lease_id = NULL, lease_until = NULL WHERE id = ? AND lease_id = ?";
+        lease_id = NULL, lease_until = NULL, lease_process = NULL WHERE id = ? AND lease_id = ?";
     let values = [problem.into(), due_at.into(), claimed.id.into(), claimed.lease_id.into()];
     Ok(run_raw(db, sql, values).await? == 1)
 }
@@ -406,7 +406,8 @@ pub async fn read_anew<C: ConnectionTrait>(
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
     let sql = "UPDATE calendar_syncs SET cursor = NULL, asked = asked + 1, lease_id = NULL, \
-        lease_until = NULL, due_at = CASE WHEN failures = 0 AND due_at > ? THEN ? ELSE due_at END \
+        lease_until = NULL, lease_process = NULL, \
+        due_at = CASE WHEN failures = 0 AND due_at > ? THEN ? ELSE due_at END \
         WHERE agent_id = ?";
     run_raw(db, sql, [now.into(), now.into(), agent.into()]).await?;
     Ok(())

@@ -1,5 +1,6 @@
 //! News, as server-sent events.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -8,7 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::on_both;
-use crate::support::Test;
+use crate::support::{Test, client};
 
 /// Long enough for a busy machine; nothing waits for it to pass but what is broken.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -40,6 +41,14 @@ impl Events {
             () = listening => {}
         }
         events
+    }
+
+    /// Subscribes to a server elsewhere, which may not listen to changes yet when this returns.
+    pub(crate) async fn open_at(address: SocketAddr, bearer: &str, query: &str) -> Self {
+        let request = client().post(format!("http://{address}/graphql"));
+        let request = request.bearer_auth(bearer).header("accept", "text/event-stream");
+        let response = request.json(&json!({ "query": query })).send().await.unwrap();
+        Self { response, read: String::new() }
     }
 
     /// The next event's data; null at the end.

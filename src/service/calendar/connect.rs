@@ -175,6 +175,7 @@ fn record(
         token_expires_at,
         refresh_lease_id: None,
         refresh_lease_until: None,
+        refresh_lease_process: None,
     })
 }
 

@@ -233,11 +233,12 @@ async fn claim(
     // Longer than the request and the writes after it can take.
     let seconds = i64::from(app.config.limits.provider_timeout_seconds);
     let until = now + TimeDelta::seconds(2 * seconds + 10);
-    let sql = "UPDATE calendar_connections SET refresh_lease_id = ?, refresh_lease_until = ? \
-        WHERE id = ? AND credentials = ? \
+    let sql = "UPDATE calendar_connections SET refresh_lease_id = ?, refresh_lease_until = ?, \
+        refresh_lease_process = ? WHERE id = ? AND credentials = ? \
         AND (refresh_lease_until IS NULL OR refresh_lease_until <= ?)";
     let sealed = record.credentials.clone();
-    let values = [lease.into(), until.into(), record.id.into(), sealed.into(), now.into()];
+    let (id, process) = (record.id, app.process);
+    let values = [lease.into(), until.into(), process.into(), id.into(), sealed.into(), now.into()];
     if run_raw(&app.db, sql, values).await? == 0 {
         return Ok(None);
     }
@@ -313,7 +314,7 @@ impl Refresh {
     /// False where the connection was replaced meanwhile, or the lease lost.
     async fn write(&self, record: &calendar::Model) -> Result<bool, DbErr> {
         let sql = "UPDATE calendar_connections SET credentials = ?, token_expires_at = ?, \
-            refresh_lease_id = NULL, refresh_lease_until = NULL \
+            refresh_lease_id = NULL, refresh_lease_until = NULL, refresh_lease_process = NULL \
             WHERE id = ? AND refresh_lease_id = ?";
         let values = [
             record.credentials.clone().into(),
@@ -326,7 +327,7 @@ impl Refresh {
 
     async fn release(&self) -> Result<(), DbErr> {
         let sql = "UPDATE calendar_connections SET refresh_lease_id = NULL, \
-            refresh_lease_until = NULL WHERE id = ? AND refresh_lease_id = ?";
+            refresh_lease_until = NULL, refresh_lease_process = NULL WHERE id = ? AND refresh_lease_id = ?";
         run_raw(&self.db, sql, [self.record.id.into(), self.lease.into()]).await?;
         Ok(())
     }

@@ -100,7 +100,7 @@ pub(crate) struct Test {
     nanoseconds: Arc<AtomicU64>,
     client: reqwest::Client,
     shutdown: Shutdown,
-    _files: database::Files,
+    files: Arc<database::Files>,
 }
 
 impl Test {
@@ -142,17 +142,37 @@ impl Test {
         let address = listen(&app, setup.http, shutdown.clone()).await;
         let admin = access::create_api_key(&app, "tests", Profile::Admin).await.unwrap().key;
         let client = client();
+        let files = Arc::new(files);
+        Self { app, clock, mails, admin, address, statements, nanoseconds, client, shutdown, files }
+    }
+
+    /// Another process on the same database, with the same time, IDs and settings. Its mails are sent the
+    /// same way.
+    pub(crate) async fn beside(&self) -> Self {
+        let app = Arc::new(App::new(Parts {
+            db: self.app.db.clone(),
+            clock: Arc::clone(&self.app.clock),
+            ids: Arc::clone(&self.app.ids),
+            secrets: self.app.secrets.clone(),
+            providers: self.app.providers.values().cloned().collect(),
+            http: self.app.http.clone(),
+            mailer: self.app.mailer.clone(),
+            config: self.app.config.clone(),
+        }));
+        let shutdown = Shutdown::default();
+        let http = HttpConfig { rate_limit: None, ..HttpConfig::default() };
+        let address = listen(&app, http, shutdown.clone()).await;
         Self {
             app,
-            clock,
-            mails,
-            admin,
+            clock: Arc::clone(&self.clock),
+            mails: self.mails.clone(),
+            admin: self.admin.clone(),
             address,
-            statements,
-            nanoseconds,
-            client,
+            statements: Arc::clone(&self.statements),
+            nanoseconds: Arc::clone(&self.nanoseconds),
+            client: self.client.clone(),
             shutdown,
-            _files: files,
+            files: Arc::clone(&self.files),
         }
     }
 
