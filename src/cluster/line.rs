@@ -9,6 +9,8 @@ use sqlx::sqlite::{SqlitePoolOptions, SqliteSynchronous};
 /// To PostgreSQL: one hears of changes and is never given back, one says what changed here, one is for all
 /// else.
 const CONNECTIONS: u32 = 3;
+/// What `pg_stat_activity` shows of them.
+const NAME: &str = "frontdesk cluster";
 /// How long to wait for one.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(5);
 
@@ -27,7 +29,7 @@ pub(super) fn open(db: &DatabaseConnection) -> DatabaseConnection {
                         sqlx::Executor::execute(connection, sql).await.map(drop)
                     })
                 })
-                .connect_lazy_with(options.as_ref().clone());
+                .connect_lazy_with(options.as_ref().clone().application_name(NAME));
             SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
         }
         _ => {

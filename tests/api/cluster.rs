@@ -179,7 +179,7 @@ async fn what_is_not_said_is_late_and_not_lost() {
 async fn listening(test: &Test, what: &str) -> i64 {
     let sql = format!(
         "SELECT COUNT({what}) FROM pg_stat_activity WHERE datname = current_database() \
-         AND (query LIKE 'LISTEN %' OR query = 'SELECT 1')"
+         AND (query LIKE 'LISTEN %' OR query = 'SELECT 1') AND application_name = 'frontdesk cluster'"
     );
     let query = Statement::from_string(test.app.db.get_database_backend(), sql);
     test.app.db.query_one_raw(query).await.unwrap().unwrap().try_get_by_index(0).unwrap()
