@@ -23,7 +23,7 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(10);
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Delivers until `shutdown` is cancelled, and then finishes what is under way, for 10 s at most:
-/// what is cut off is tried again once its lease has run out. A failure never ends it.
+/// what is cut off is tried again once the process has taken its leave. A failure never ends it.
 pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     describe_counter!("frontdesk_deliveries_total", "Tries of deliveries, by kind and outcome.");
     let keeping = tokio::spawn(housekeeping::run(Arc::clone(&app), shutdown.clone()));

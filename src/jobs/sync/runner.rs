@@ -27,7 +27,7 @@ const DOWN_AFTER: u32 = 8;
 const NOTICE_EVERY: Duration = Duration::from_secs(5);
 
 /// Looks at calendars until `shutdown` is cancelled, and then finishes what is under way, for 10 s at
-/// most: what is cut off is looked at again once its lease has run out. A failure never ends it.
+/// most: what is cut off is looked at again once the process has taken its leave. A failure never ends it.
 pub(in crate::jobs) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     describe_counter!(
         "frontdesk_calendar_looks_total",
