@@ -24,6 +24,8 @@ pub enum Rule {
     Has(P),
     /// The agent meant, where it has the first; and whoever has MANAGE_AGENTS.
     Own(P),
+    /// The agent meant, whatever its profile, and whoever has one of these.
+    SelfOr(&'static [P]),
     /// An agent for its own bookings; for all of them, whoever has MANAGE_ALL_MEETINGS.
     Bookings,
     /// Whoever holds the booking's manage token; by ID as [`Rule::Bookings`].
@@ -46,6 +48,8 @@ pub const RULES: &[(&str, Rule)] = &[
     ("previewInvite", Rule::Own(P::ManageCalendarAvailability)),
     ("failedDeliveries", Rule::Has(P::ManageIntegrations)),
     ("routingRule", Rule::Has(P::ViewRouting)),
+    ("whyUnavailable", Rule::SelfOr(&[P::ViewRouting, P::ManageAgents])),
+    ("fallbackMessages", Rule::Has(P::ViewRouting)),
     ("routingRules", Rule::Has(P::ViewRouting)),
     ("webhooks", Rule::Has(P::ManageIntegrations)),
     ("webhook", Rule::Has(P::ManageIntegrations)),
@@ -73,6 +77,8 @@ pub const RULES: &[(&str, Rule)] = &[
     ("acceptCalendarEventDrift", Rule::Bookings),
     ("undoCalendarEventDrift", Rule::Bookings),
     ("retryDelivery", Rule::Has(P::ManageIntegrations)),
+    ("setFallbackMessage", Rule::Has(P::ManageRouting)),
+    ("removeFallbackMessage", Rule::Has(P::ManageRouting)),
     ("createRoutingRule", Rule::Has(P::ManageRouting)),
     ("updateRoutingRule", Rule::Has(P::ManageRouting)),
     ("deleteRoutingRule", Rule::Has(P::ManageRouting)),
@@ -96,17 +102,21 @@ pub(crate) fn authorise(ctx: &Context<'_>) -> Result<()> {
         Rule::Known => Ok(caller.require_known()?),
         Rule::Has(permission) => Ok(caller.require(permission)?),
         Rule::Bookings => Ok(booking::agent_of(caller).map(|_| ())?),
-        Rule::Own(_) => Err(no_rule(ctx.field().name()).into()),
+        Rule::Own(_) | Rule::SelfOr(_) => Err(no_rule(ctx.field().name()).into()),
     }
 }
 
 /// The same for a field about the settings of `agent`.
 pub(crate) fn authorise_for(ctx: &Context<'_>, agent: &ID, field: &str) -> Result<Uuid> {
-    let Rule::Own(own) = rule(ctx)? else { return Err(no_rule(ctx.field().name()).into()) };
+    let rule = rule(ctx)?;
     let caller = caller(ctx);
     caller.require_known()?;
     let id = read_id(ids::AGENT, agent, field)?;
-    caller.require_for(id, own, P::ManageAgents)?;
+    match rule {
+        Rule::Own(own) => caller.require_for(id, own, P::ManageAgents)?,
+        Rule::SelfOr(any) => caller.require_self_or_any(id, any)?,
+        _ => return Err(no_rule(ctx.field().name()).into()),
+    }
     Ok(id)
 }
 

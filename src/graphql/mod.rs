@@ -8,6 +8,7 @@ pub mod calendar;
 pub mod delivery;
 pub mod drift;
 pub mod error;
+pub mod fallback;
 pub mod invite;
 pub mod live_chat;
 pub(crate) mod loaders;
@@ -19,6 +20,7 @@ pub mod slots;
 pub mod subscription;
 pub mod visitor;
 pub mod webhook;
+pub mod why;
 
 use std::sync::Arc;
 
@@ -45,6 +47,8 @@ pub struct Query(
     delivery::DeliveryQuery,
     routing_rule::RoutingRuleQuery,
     webhook::WebhookQuery,
+    fallback::FallbackQuery,
+    why::WhyQuery,
 );
 
 /// What can be done.
@@ -61,6 +65,7 @@ pub struct Mutation(
     delivery::DeliveryMutation,
     routing_rule::RoutingRuleMutation,
     webhook::WebhookMutation,
+    fallback::FallbackMutation,
 );
 
 /// The schema.

@@ -21,12 +21,12 @@ use serde::{Serialize, Serializer};
 
 use super::access::{app, authorise, read_id};
 use super::error::Result;
-use super::scalars::{Date, DateTime, InstantText, TimeZone};
+use super::scalars::{Date, DateTime, InstantText, Locale, TimeZone};
 use super::visitor::{CompanyInput, PersonInput};
 use crate::http::Prewritten;
 use crate::ids;
 use crate::service::slots::{self as service, Days, Route};
-use crate::service::{Error, visitor};
+use crate::service::{Error, fallback, text, visitor};
 
 /// A time a visitor can book now.
 #[derive(Clone, Debug, SimpleObject)]
@@ -90,6 +90,9 @@ pub struct SlotsInput {
     time_zone: TimeZone,
     /// Left out: account owners, then custom rules, then the round-robin queue.
     route: Option<RouteInput>,
+    /// The visitor's language, for words where there is nothing to book; the server's default where left
+    /// out.
+    locale: Option<Locale>,
     /// Attributes that rules can look at.
     person: Option<PersonInput>,
     company: Option<CompanyInput>,
@@ -128,10 +131,14 @@ impl SlotQuery {
         };
         input.person.map(|p| visitor::person("input.person", p.into())).transpose()?;
         input.company.map(|c| visitor::company("input.company", c.into())).transpose()?;
+        let locale = input.locale.map(|tag| text::locale("input.locale", &tag.0)).transpose()?;
         let app = app(ctx);
         let slots = service::slots(app, route, days).await?;
-        let message = || app.config.meeting_fallback.clone();
-        let fallback = slots.is_empty().then(|| MeetingFallback { message: message() });
+        let fallback = match slots.is_empty() {
+            true => Some(fallback::message(app, fallback::Kind::Meeting, locale.as_deref()).await?),
+            false => None,
+        };
+        let fallback = fallback.map(|fallback| MeetingFallback { message: fallback.message });
         let days = SlotDays::new(days, &slots);
         Ok(SlotCalendar { time_zone: input.time_zone, days, fallback })
     }

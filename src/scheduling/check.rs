@@ -45,7 +45,7 @@ pub fn check(
 }
 
 /// Asks [`slots`] for a window of one instant.
-fn offered(
+pub(super) fn offered(
     schedule: &Schedule,
     busy: &BusyTimes,
     start: DateTime<Utc>,
@@ -73,7 +73,7 @@ fn reason(schedule: &Schedule, start: DateTime<Utc>, now: DateTime<Utc>) -> NotO
 }
 
 /// Whether a meeting at `start` would lie within one stretch of availability.
-fn fits_a_stretch(schedule: &Schedule, start: DateTime<Utc>) -> bool {
+pub(super) fn fits_a_stretch(schedule: &Schedule, start: DateTime<Utc>) -> bool {
     let Some(lengths) = Lengths::of(schedule) else { return false };
     let start = micros::floor(start);
     let end = start.saturating_add(lengths.duration);

@@ -5,7 +5,8 @@
 //!
 //! - Wall-clock times become instants by RFC 5545, section 3.3.5: an ambiguous time is the first
 //!   of the two, a time that a zone skips is read with the offset before the gap.
-//! - [`slots`] lists what is offered, and [`check`] asks the same code about one start.
+//! - [`slots`] lists what is offered, [`check`] asks the same code about one start, and [`explain`] says
+//!   all that stands in its way.
 //! - Everything inside is linear in days and in busy intervals.
 
 mod availability;
@@ -13,6 +14,7 @@ mod blocks;
 mod blocks_serde;
 mod busy;
 mod check;
+mod explain;
 mod live_chat;
 mod local_time;
 mod micros;
@@ -27,6 +29,7 @@ pub use blocks::{
 };
 pub use busy::BusyTimes;
 pub use check::{NotOffered, check};
+pub use explain::{DatedBlock, Obstacle, explain};
 pub use live_chat::{
     ChatOverride, ChatStatus, next_change, override_expiry, scheduled_status, status,
 };

@@ -114,7 +114,7 @@ const MAX_DURATION: TimeDelta = TimeDelta::days(366);
 /// A schedule's lengths in microseconds.
 pub(super) struct Lengths {
     pub(super) duration: i64,
-    buffer: i64,
+    pub(super) buffer: i64,
     interval: i64,
 }
 

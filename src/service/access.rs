@@ -111,8 +111,17 @@ impl Caller {
     /// # Errors
     /// `UNAUTHENTICATED`, `FORBIDDEN`.
     pub fn require_self_or(&self, agent: Uuid, all: Permission) -> Result<()> {
+        self.require_self_or_any(agent, &[all])
+    }
+
+    /// Lets in the agent itself, whatever its profile, and whoever has one of `any`.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED`, `FORBIDDEN`.
+    pub fn require_self_or_any(&self, agent: Uuid, any: &[Permission]) -> Result<()> {
         self.require_known()?;
-        if self.is_agent(agent) || self.may(all) { Ok(()) } else { Err(lacks(&[all])) }
+        let may = self.is_agent(agent) || any.iter().any(|permission| self.may(*permission));
+        if may { Ok(()) } else { Err(lacks(any)) }
     }
 }
 

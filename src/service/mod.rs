@@ -11,6 +11,7 @@ pub mod condition;
 pub mod date_override;
 pub mod delivery;
 mod error;
+pub mod fallback;
 pub mod invite;
 pub mod live_chat;
 mod permission;
@@ -22,6 +23,7 @@ pub mod sync;
 pub mod text;
 pub mod visitor;
 pub mod webhook;
+pub mod why;
 
 pub use error::{Error, Result};
 

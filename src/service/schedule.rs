@@ -77,6 +77,37 @@ type Meeting = (Uuid, DateTime<Utc>, DateTime<Utc>, Option<JsonOf<booking::Drift
 /// any horizon.
 const UNKNOWN: TimeDelta = TimeDelta::days(1000);
 
+/// Time that is taken, and by what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// When.
+    pub(crate) range: TimeRange,
+    /// By what.
+    pub(crate) by: TakenBy,
+}
+
+/// What takes time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TakenBy {
+    /// This meeting.
+    Booking(Uuid),
+    /// This meeting's entry, which the agent moved to another time.
+    MovedEntry(Uuid),
+    /// This row of `busy_intervals`.
+    Entry(Uuid),
+    /// Nobody knows: the calendar was not read that far.
+    Unknown,
+}
+
+/// A schedule as it was read.
+pub(crate) struct Facts {
+    revision: i64,
+    /// See [`AgentSchedule::rules`].
+    pub(crate) rules: Schedule,
+    /// In no order.
+    pub(crate) taken: Vec<Taken>,
+}
+
 /// Reads a schedule from the database, the meeting `without` left out.
 ///
 /// # Errors
@@ -87,6 +118,18 @@ pub async fn read<C: ConnectionTrait>(
     without: Option<Uuid>,
     now: DateTime<Utc>,
 ) -> Result<AgentSchedule> {
+    let Facts { revision, rules, taken } = facts(db, agent, without, now).await?;
+    let busy = taken.into_iter().map(|taken| taken.range).collect();
+    Ok(AgentSchedule { revision, rules, busy })
+}
+
+/// The same, with what each busy time is.
+pub(crate) async fn facts<C: ConnectionTrait>(
+    db: &C,
+    agent: Uuid,
+    without: Option<Uuid>,
+    now: DateTime<Utc>,
+) -> Result<Facts> {
     let record = agent::Entity::find_by_id(agent).one(db).await?;
     let record = record.ok_or_else(|| super::agent::unknown(agent))?;
     // Buffers are at most four hours and zones at most a day from UTC: what ended two days ago can't
@@ -107,9 +150,9 @@ pub async fn read<C: ConnectionTrait>(
         .into_tuple()
         .all(db)
         .await?;
-    let entries: Vec<(DateTime<Utc>, DateTime<Utc>)> = busy::Entity::find()
+    let entries: Vec<(Uuid, DateTime<Utc>, DateTime<Utc>)> = busy::Entity::find()
         .select_only()
-        .columns([busy::Column::StartsAt, busy::Column::EndsAt])
+        .columns([busy::Column::Id, busy::Column::StartsAt, busy::Column::EndsAt])
         .filter(busy::Column::AgentId.eq(agent))
         .filter(busy::Column::EndsAt.gt(since))
         .into_tuple()
@@ -118,20 +161,23 @@ pub async fn read<C: ConnectionTrait>(
     let meetings: Vec<Meeting> =
         meetings.into_iter().filter(|(id, ..)| Some(*id) != without).collect();
     // Where the agent has moved an entry to is busy as well, until it is accepted or undone.
-    let drifted = meetings.iter().filter_map(|(.., drift)| drift.as_ref()?.0.range);
-    let drifted: Vec<TimeRange> = drifted.collect();
-    let unknown = sync::known_until(db, agent).await?.map(|end| (end, end + UNKNOWN));
-    let busy = meetings
-        .into_iter()
-        .map(|(_, start, end, _)| (start, end))
-        .chain(entries)
-        .chain(unknown)
-        .map(|(start, end)| TimeRange::new(start, end).map_err(Error::internal))
-        .chain(drifted.into_iter().map(Ok))
-        .collect::<Result<BusyTimes>>()?;
+    let drifted = meetings.iter().filter_map(|(id, .., drift)| {
+        let range = drift.as_ref()?.0.range?;
+        Some(Taken { range, by: TakenBy::MovedEntry(*id) })
+    });
+    let mut taken: Vec<Taken> = drifted.collect();
+    let meetings =
+        meetings.into_iter().map(|(id, start, end, _)| (TakenBy::Booking(id), start, end));
+    let entries = entries.into_iter().map(|(id, start, end)| (TakenBy::Entry(id), start, end));
+    let unknown = sync::known_until(db, agent).await?;
+    let unknown = unknown.map(|end| (TakenBy::Unknown, end, end + UNKNOWN));
+    for (by, start, end) in meetings.chain(entries).chain(unknown) {
+        let range = TimeRange::new(start, end).map_err(Error::internal)?;
+        taken.push(Taken { range, by });
+    }
     let mut rules = rules(&record)?;
     rules.overrides = overrides.into_iter().map(|row| (row.date, row.blocks.0)).collect();
-    Ok(AgentSchedule { revision: record.revision, rules, busy })
+    Ok(Facts { revision: record.revision, rules, taken })
 }
 
 /// The agent's rules, without date overrides.

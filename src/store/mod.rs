@@ -13,6 +13,7 @@ pub mod change;
 pub mod credential;
 mod database;
 pub mod date_override;
+pub mod fallback_message;
 pub mod idempotency;
 mod json;
 mod lease;

@@ -3,6 +3,7 @@
 mod blocks;
 mod case;
 mod edges;
+mod explain;
 mod live_chat;
 mod oracle;
 mod properties;
