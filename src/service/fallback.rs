@@ -136,7 +136,7 @@ pub async fn set(app: &App, new: FallbackMessage) -> Result<FallbackMessage> {
     }
     let row = Model {
         kind: new.kind.as_str().to_owned(),
-        locale: locale.unwrap_or_else(String::new),
+        locale: locale.unwrap_or_default(),
         message,
         offers_meeting: new.offers_meeting,
     };
@@ -155,5 +155,5 @@ pub async fn set(app: &App, new: FallbackMessage) -> Result<FallbackMessage> {
 /// `BAD_USER_INPUT`.
 pub async fn remove(app: &App, kind: Kind, locale: Option<&str>) -> Result<bool> {
     let locale = locale.map(|tag| text::locale("locale", tag)).transpose()?;
-    Ok(store::delete(&app.db, kind.as_str(), &locale.unwrap_or_else(String::new)).await?)
+    Ok(store::delete(&app.db, kind.as_str(), &locale.unwrap_or_default()).await?)
 }

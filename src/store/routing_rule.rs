@@ -149,7 +149,7 @@ pub async fn teams<C: ConnectionTrait>(db: &C) -> Result<Vec<(Uuid, String, Vec<
     let teams = db.query_all_raw(statement(backend, "SELECT id, name FROM teams", [])).await?;
     let team = |row: &sea_orm::QueryResult| {
         let id: Uuid = row.try_get_by_index(0)?;
-        Ok((id, row.try_get_by_index(1)?, members.remove(&id).unwrap_or_else(Vec::new)))
+        Ok((id, row.try_get_by_index(1)?, members.remove(&id).unwrap_or_default()))
     };
     teams.iter().map(team).collect()
 }

@@ -84,7 +84,7 @@ pub async fn find(app: &App, id: Uuid) -> Result<Option<RoutingRule>> {
 
 async fn find_in<C: ConnectionTrait>(db: &C, id: Uuid) -> Result<Option<RoutingRule>> {
     let Some(record) = Entity::find_by_id(id).one(db).await? else { return Ok(None) };
-    let agents = store::agents(db, Some(id)).await?.remove(&id).unwrap_or_else(Vec::new);
+    let agents = store::agents(db, Some(id)).await?.remove(&id).unwrap_or_default();
     Ok(Some(RoutingRule { record, agents }))
 }
 
@@ -100,7 +100,7 @@ async fn list_in<C: ConnectionTrait>(db: &C) -> Result<Vec<RoutingRule>> {
     let rules = store::all(db).await?;
     let mut agents: HashMap<Uuid, Vec<Uuid>> = store::agents(db, None).await?;
     let rule = |record: Model| {
-        let agents = agents.remove(&record.id).unwrap_or_else(Vec::new);
+        let agents = agents.remove(&record.id).unwrap_or_default();
         RoutingRule { record, agents }
     };
     Ok(rules.into_iter().map(rule).collect())

@@ -94,7 +94,7 @@ async fn read_all(app: &App, revision: i64) -> Result<Snapshot> {
     let mut agents = store::agents(&app.db, None).await?;
     let teams = store::teams(&app.db).await?;
     let rule = |rule: store::Model| Rule {
-        agents: agents.remove(&rule.id).unwrap_or_else(Vec::new),
+        agents: agents.remove(&rule.id).unwrap_or_default(),
         id: rule.id,
         name: rule.name,
         priority: rule.priority,
