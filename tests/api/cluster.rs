@@ -25,6 +25,8 @@ const AGENTS: &str = "subscription { agentChanged { id name } }";
 /// Looks after which a process that gave no sign of life is dead: one that sees it, and four.
 const LOOKS: usize = 5;
 const NOBODY: [Uuid; 0] = [];
+/// For all that there is.
+const ROOM: outbox::Room = outbox::Room { all: 10, webhooks: 10 };
 
 /// Two processes on one database.
 struct Pair {
@@ -303,7 +305,7 @@ async fn deliveries_go_on(pair: Pair, is_noted: bool) {
     if is_noted {
         process::beat(&there.app.db, there.app.process, there.app.now()).await.unwrap();
     }
-    let claimed = outbox::claim(&there.app.db, lease(there), 10).await.unwrap();
+    let claimed = outbox::claim(&there.app.db, lease(there), ROOM).await.unwrap();
     assert_eq!(claimed.len(), 3);
     let mut lookout = Lookout::default();
     assert_eq!(look(here, &mut lookout, LOOKS - 1).await, NOBODY);
