@@ -256,7 +256,8 @@ fn shown(config: &Config) -> String {
          [delivery]\ngive_up_after_minutes = {}\nfirst_retry_seconds = {}\n\
          longest_retry_minutes = {}\nconference_wait_seconds = {}\nlease_seconds = {}\n\
          concurrency = {}\npoll_milliseconds = {}\n\n\
-         [sync]\npoll_seconds = {}\npushed_poll_seconds = {}\nconcurrency = {}\nlease_seconds = {}\n\
+         [sync]\npoll_seconds = {}\npushed_poll_seconds = {}\nconcurrency = {}\nlease_seconds = {}\n\n\
+         [reminders]\nminutes_before = {:?}\n\
          {calendars}",
         config.listen,
         config.public_url,
@@ -287,6 +288,7 @@ fn shown(config: &Config) -> String {
         sync.pushed_poll_seconds,
         sync.concurrency,
         sync.lease_seconds,
+        config.reminders.minutes_before,
     )
 }
 

@@ -68,6 +68,17 @@ async fn a_bad_variable_is_named_with_its_value_and_what_is_allowed() {
         ("MAIL_FROM", "nobody", &["FRONTDESK_MAIL_FROM", "nobody", "mailbox"]),
         ("SECRET_KEY", "hidden", &["FRONTDESK_SECRET_KEY", "32 bytes"]),
         ("LIMITS__MAILS_PER_HOUR", "0", &["FRONTDESK_LIMITS__MAILS_PER_HOUR", "is 0", "1 to"]),
+        (
+            "REMINDERS__MINUTES_BEFORE",
+            "1440,4",
+            &["FRONTDESK_REMINDERS__MINUTES_BEFORE", "is 4", "5 to"],
+        ),
+        ("REMINDERS__MINUTES_BEFORE", "soon", &["FRONTDESK_REMINDERS__MINUTES_BEFORE", "soon"]),
+        (
+            "REMINDERS__MINUTES_BEFORE",
+            "5,6,7,8,9,10",
+            &["FRONTDESK_REMINDERS__MINUTES_BEFORE", "at most 5"],
+        ),
         ("NO_SUCH_THING", "1", &["no_such_thing", "unknown key"]),
     ] {
         let mut place = Place::new(Database::Sqlite).await;
@@ -86,12 +97,14 @@ async fn a_file_goes_over_the_defaults_and_a_variable_over_the_file() {
     let text = "default_locale = 'fr'\n[delivery]\nconcurrency = 3\npoll_milliseconds = 50\n";
     std::fs::write(place.path().join("frontdesk.toml"), text).unwrap();
     place.set("DELIVERY__CONCURRENCY", "5");
+    place.set("REMINDERS__MINUTES_BEFORE", "30, 120");
     let shown = place.print(&["check-config", "--config", "frontdesk.toml"]);
     for line in [
         "default_locale = \"fr\"",
         "concurrency = 5",
         "poll_milliseconds = 50",
         "mails_per_hour = 10",
+        "minutes_before = [120, 30]",
     ] {
         assert!(shown.lines().any(|shown| shown == line), "no {line}: {shown}");
     }

@@ -6,6 +6,7 @@ pub(crate) mod icalendar;
 pub(crate) mod oauth_calendar;
 pub(crate) mod office;
 pub(crate) mod process;
+pub(crate) mod receiver;
 mod requests;
 pub(crate) mod smtp;
 
@@ -134,7 +135,11 @@ impl Test {
             ids: Arc::new(CountingIds::default()),
             secrets: Secrets::new(&[7; 32]),
             providers,
-            http: HttpClient::new(http_settings()).unwrap(),
+            http: HttpClient::new(calendar_http::Settings {
+                resolver: setup.resolver.take(),
+                ..http_settings()
+            })
+            .unwrap(),
             mailer: setup.mailer.take().unwrap_or(mailer),
             config: setup.config,
         }));
@@ -213,12 +218,14 @@ pub(crate) struct Setup {
     pub(crate) providers: Vec<Arc<dyn calendar_provider::CalendarProvider>>,
     /// Another way out for mail than memory.
     pub(crate) mailer: Option<Mailer>,
+    /// Another way to find a host's addresses than the system's.
+    pub(crate) resolver: Option<Arc<dyn calendar_http::Resolve>>,
 }
 
 impl Setup {
     fn new() -> Self {
         let http = HttpConfig { rate_limit: None, ..HttpConfig::default() };
-        Self { config: config(), http, providers: Vec::new(), mailer: None }
+        Self { config: config(), http, providers: Vec::new(), mailer: None, resolver: None }
     }
 }
 

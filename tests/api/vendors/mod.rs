@@ -8,7 +8,7 @@ mod ics;
 mod journeys;
 mod microsoft;
 mod oauth;
-mod python;
+pub(crate) mod python;
 mod remote;
 
 use calendar_http::HttpClient;

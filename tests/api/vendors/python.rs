@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 /// The Python that has them. None, and a word of it, where it can't run `code` and the counterparts are
 /// not asked for.
-pub(super) fn that_runs(code: &str) -> Option<PathBuf> {
+pub(crate) fn that_runs(code: &str) -> Option<PathBuf> {
     let required = std::env::var_os("FRONTDESK_TEST_COUNTERPARTS").is_some();
     let python = std::env::var_os("FRONTDESK_TEST_PYTHON").map_or("python3".into(), PathBuf::from);
     let runs = std::process::Command::new(&python)

@@ -1,0 +1,665 @@
+//! Webhooks: kept, signed, told of what happens, tried again, and given up.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use calendar_http::Resolve;
+use chrono::{TimeDelta, Utc};
+use frontdesk::jobs;
+use frontdesk::secrets::hmac_sha256;
+use frontdesk::store::webhook;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::on_both;
+use crate::support::calendar::Fault;
+use crate::support::office::Office;
+use crate::support::receiver::{Received, Receiver, Reply};
+use crate::support::{Answer, Database, Setup, Test};
+use crate::vendors::python;
+
+const VISITOR: &str = "ada@visitors.example";
+const AT_10: &str = "2027-01-05T10:00:00Z";
+const AT_11: &str = "2027-01-05T11:00:00Z";
+
+const FIELDS: &str = "id url description events enabled disabledReason failingSince createdAt";
+
+/// A server with one agent, and a receiver on the same machine.
+struct Desk {
+    test: Test,
+    agent: String,
+    receiver: Receiver,
+}
+
+/// A webhook, and what it is signed with.
+struct Hook {
+    id: String,
+    secret: String,
+}
+
+impl Desk {
+    async fn start(database: Database) -> Self {
+        Self::start_with(database, |setup| setup.config.allow_private_addresses = true).await
+    }
+
+    async fn start_with(database: Database, edit: impl FnOnce(&mut Setup)) -> Self {
+        let test = Test::start_with(database, edit).await;
+        let agent = test.bookable_agent("Grace").await;
+        Self { test, agent, receiver: Receiver::start().await }
+    }
+
+    async fn try_to_create(&self, url: &str, events: &[&str]) -> Answer {
+        let query = format!(
+            "mutation($input: CreateWebhookInput!) {{ createWebhook(input: $input) {{
+                secret webhook {{ {FIELDS} }} }} }}"
+        );
+        let input = json!({ "url": url, "description": "CRM", "events": events });
+        self.test.admin(&query, json!({ "input": input })).await
+    }
+
+    /// A webhook to the receiver.
+    async fn create(&self, events: &[&str]) -> Hook {
+        let made = self.try_to_create(&self.receiver.url(), events).await.data("/createWebhook");
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        Hook { id: text(&made["webhook"]["id"]), secret: text(&made["secret"]) }
+    }
+
+    async fn update(&self, mut input: Value, id: &str) -> Answer {
+        input["webhookId"] = id.into();
+        let query = format!(
+            "mutation($input: UpdateWebhookInput!) {{ updateWebhook(input: $input) {{ {FIELDS} }} }}"
+        );
+        self.test.admin(&query, json!({ "input": input })).await
+    }
+
+    async fn webhook(&self, id: &str) -> Value {
+        let query = format!("query($id: ID!) {{ webhook(id: $id) {{ {FIELDS} }} }}");
+        self.test.admin(&query, json!({ "id": id })).await.data("/webhook")
+    }
+
+    async fn deliveries(&self, id: &str) -> Vec<Value> {
+        let query =
+            "query($id: ID!) { webhook(id: $id) { deliveries(first: 50) { totalCount nodes {
+            id event messageId body status problem createdAt nextAttemptAt deliveredAt
+            attempts { attemptedAt durationMilliseconds status problem response } } } } }";
+        let found = self.test.admin(query, json!({ "id": id })).await.data("/webhook/deliveries");
+        let nodes = found["nodes"].as_array().unwrap().clone();
+        assert_eq!(found["totalCount"], nodes.len());
+        nodes
+    }
+
+    async fn resend(&self, delivery: &Value) -> Answer {
+        let query = "mutation($id: ID!) {
+            resendWebhookDelivery(deliveryId: $id) { id messageId status } }";
+        self.test.admin(query, json!({ "id": delivery["id"] })).await
+    }
+
+    async fn book(&self, start: &str) -> (String, String) {
+        self.test.booked(&self.agent, start, VISITOR).await
+    }
+
+    async fn deliver_after(&self, wait: TimeDelta) -> Vec<Received> {
+        self.test.clock.advance(wait);
+        self.test.deliver().await;
+        self.receiver.take()
+    }
+}
+
+/// How many of a request's signatures are by this secret.
+fn signatures_by(secret: &str, request: &Received) -> usize {
+    let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
+    let (id, time) = (&request.headers["webhook-id"], &request.headers["webhook-timestamp"]);
+    let content = format!("{id}.{time}.{}", request.body);
+    let expected = format!("v1,{}", STANDARD.encode(hmac_sha256(&key, content.as_bytes())));
+    let signatures = request.headers["webhook-signature"].split(' ');
+    signatures.filter(|signature| *signature == expected).count()
+}
+
+/// What the specification's own library says.
+fn verify(secret: &str, request: &Received) -> Option<Result<String, String>> {
+    let python = python::that_runs("import standardwebhooks")?;
+    let mut verifier = Command::new(python)
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/counterparts/webhook.py"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let given = json!({ "secret": secret, "headers": request.headers, "body": request.body });
+    verifier.stdin.take().unwrap().write_all(given.to_string().as_bytes()).unwrap();
+    let output = verifier.wait_with_output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    Some(if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) })
+}
+
+on_both! {
+    async fn the_reference_verifies_what_is_delivered(desk: Desk) {
+        // It looks at the time too.
+        desk.test.clock.set(&Utc::now().to_rfc3339());
+        let hook = desk.create(&["AGENT_CALENDAR_DISCONNECTED"]).await;
+        let query = "mutation($id: ID!) { disconnectCalendar(agentId: $id) { id } }";
+        desk.test.admin(query, json!({ "id": desk.agent })).await.data("/disconnectCalendar/id");
+        desk.test.deliver().await;
+        let [request] = <[_; 1]>::try_from(desk.receiver.take()).unwrap();
+        assert_eq!(request.line, "POST /hook HTTP/1.1");
+        assert_eq!(request.headers["content-type"], "application/json");
+        assert!(request.headers["user-agent"].starts_with("Frontdesk/"), "{request:?}");
+        assert!(request.headers["webhook-id"].starts_with("msg_"), "{request:?}");
+        assert_eq!(signatures_by(&hook.secret, &request), 1);
+        let Some(verified) = verify(&hook.secret, &request) else { return };
+        assert_eq!(verified.as_deref(), Ok("agent.calendar_disconnected"));
+        let forged = Received { body: request.body.replace("Grace", "Eve"), ..request.clone() };
+        let refused = verify(&hook.secret, &forged).unwrap().unwrap_err();
+        assert!(refused.contains("No matching signature"), "{refused}");
+    }
+
+    async fn a_webhook_is_told_of_bookings(desk: Desk) {
+        let events = ["BOOKING_CREATED", "BOOKING_RESCHEDULED", "BOOKING_CANCELLED"];
+        let hook = desk.create(&events).await;
+        let second = desk.create(&["BOOKING_CREATED"]).await;
+        let (id, token) = desk.book(AT_10).await;
+        let booking = json!({ "manageToken": token });
+        desk.test.reschedule(booking.clone(), AT_11).await.data("/rescheduleBooking/booking/id");
+        desk.test.cancel(booking).await.data("/cancelBooking/id");
+        desk.test.deliver().await;
+        let received = desk.receiver.take();
+        assert_eq!(received.len(), 4);
+        assert!(received.iter().all(|request| !request.body.contains("fdm_")), "{received:#?}");
+        let of = |kind: &str| -> Vec<&Received> {
+            received.iter().filter(|request| request.json()["type"] == kind).collect()
+        };
+        let created = of("booking.created");
+        assert_eq!(created.len(), 2);
+        assert_eq!(created[0].headers["webhook-id"], created[1].headers["webhook-id"]);
+        for secret in [&hook.secret, &second.secret] {
+            assert_eq!(created.iter().map(|it| signatures_by(secret, it)).sum::<usize>(), 1);
+        }
+        let expected = json!({
+            "type": "booking.created",
+            "timestamp": "2027-01-04T08:00:00Z",
+            "data": { "booking": {
+                "id": id,
+                "status": "CONFIRMED",
+                "startsAt": AT_10,
+                "endsAt": "2027-01-05T10:30:00Z",
+                "timeZone": "Europe/Paris",
+                "locale": "en",
+                "agent": { "id": desk.agent, "name": "Grace" },
+                "person": {
+                    "email": VISITOR, "firstName": "Ada", "lastName": "Lovelace",
+                    "phone": null, "jobTitle": null, "attributes": [],
+                },
+                "company": null,
+                "notes": null,
+                "conference": null,
+                "createdAt": "2027-01-04T08:00:00Z",
+                "cancelledAt": null,
+                "cancellationReason": null,
+            } },
+        });
+        assert_eq!(created[0].json(), expected);
+        let moved = of("booking.rescheduled")[0].json();
+        assert_eq!(moved["data"]["booking"]["startsAt"], AT_11);
+        assert_eq!(moved["data"]["previousStartsAt"], AT_10);
+        assert_eq!(moved["data"]["reason"], "Something came up");
+        let cancelled = of("booking.cancelled")[0].json();
+        assert_eq!(cancelled["data"]["booking"]["status"], "CANCELLED");
+        assert_eq!(cancelled["data"]["booking"]["cancellationReason"], "No time");
+        let kept = desk.deliveries(&hook.id).await;
+        let names: Vec<&str> = kept.iter().map(|kept| kept["event"].as_str().unwrap()).collect();
+        assert_eq!(names, events);
+        assert_eq!(kept[0]["status"], "DELIVERED");
+        assert_eq!(kept[0]["deliveredAt"], "2027-01-04T08:00:00Z");
+        assert_eq!(kept[0]["messageId"], created[0].headers["webhook-id"]);
+        assert_eq!(kept[0]["body"], created[0].body);
+        assert_eq!(kept[0]["attempts"][0]["status"], 204);
+        assert_eq!(kept[0]["attempts"][0]["problem"], Value::Null);
+    }
+
+    async fn nobody_is_told_of_what_nobody_wants_to_know_or_did_not_happen(desk: Desk) {
+        desk.book(AT_10).await;
+        assert_eq!(desk.test.count("outbox").await, 3);
+        let hook = desk.create(&["BOOKING_CREATED", "BOOKING_CANCELLED"]).await;
+        desk.update(json!({ "events": ["BOOKING_CANCELLED"] }), &hook.id).await.data("/updateWebhook");
+        desk.book(AT_11).await;
+        assert_eq!(desk.test.count("outbox").await, 6);
+        desk.update(json!({ "events": ["BOOKING_CREATED"] }), &hook.id).await.data("/updateWebhook");
+        let route = json!({ "agentId": desk.agent });
+        let taken = desk.test.book(route, AT_11, VISITOR).await;
+        assert_eq!(taken.data("/bookMeeting/__typename"), "SlotUnavailable");
+        assert_eq!(desk.test.count("outbox").await, 6);
+        desk.update(json!({ "enabled": false }), &hook.id).await.data("/updateWebhook");
+        desk.book("2027-01-05T12:00:00Z").await;
+        assert_eq!(desk.test.count("outbox").await, 9);
+        desk.test.deliver().await;
+        assert!(desk.receiver.take().is_empty());
+    }
+
+    async fn a_failed_delivery_is_tried_by_the_schedule(desk: Desk) {
+        let hook = desk.create(&["BOOKING_CREATED"]).await;
+        desk.receiver.reply(Reply::With(500, String::new(), format!("oops\0{}", "é".repeat(2000))));
+        desk.book(AT_10).await;
+        desk.test.deliver().await;
+        let first = desk.receiver.take().remove(0);
+        let waits = [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400];
+        for (tries, seconds) in waits.into_iter().enumerate() {
+            let early = desk.deliver_after(TimeDelta::seconds(seconds - 1)).await;
+            assert!(early.is_empty(), "{tries}: {early:#?}");
+            assert_eq!(desk.deliveries(&hook.id).await[0]["status"], "PENDING");
+            // A tenth is left to chance.
+            let due = desk.deliver_after(TimeDelta::milliseconds(seconds * 100 + 1000)).await;
+            assert_eq!(due.len(), 1, "{tries}");
+            assert_eq!(due[0].headers["webhook-id"], first.headers["webhook-id"]);
+            assert_ne!(due[0].headers["webhook-timestamp"], first.headers["webhook-timestamp"]);
+            assert_eq!((&due[0].body, signatures_by(&hook.secret, &due[0])), (&first.body, 1));
+        }
+        assert!(desk.deliver_after(TimeDelta::days(10)).await.is_empty());
+        let kept = desk.deliveries(&hook.id).await.remove(0);
+        assert_eq!((&kept["status"], &kept["nextAttemptAt"]), (&json!("FAILED"), &Value::Null));
+        let problem = "the receiver answered 500 Internal Server Error";
+        assert_eq!(kept["problem"], problem);
+        let attempts = kept["attempts"].as_array().unwrap();
+        assert_eq!(attempts.len(), 10);
+        assert_eq!((&attempts[9]["status"], &attempts[9]["problem"]), (&json!(500), &json!(problem)));
+        let response = attempts[9]["response"].as_str().unwrap();
+        assert!(response.starts_with("oopsé") && response.len() <= 1024, "{response}");
+        let webhook = desk.webhook(&hook.id).await;
+        assert_eq!((&webhook["enabled"], &webhook["failingSince"]), (&json!(true), &json!("2027-01-04T08:00:00Z")));
+        let failed = desk.test.admin("{ failedDeliveries { nodes { id kind } } }", json!({})).await;
+        assert_eq!(failed.data("/failedDeliveries/nodes"), json!([{ "id": kept["id"], "kind": "WEBHOOK" }]));
+    }
+
+    async fn a_delivery_can_be_sent_again(desk: Desk) {
+        let hook = desk.create(&["BOOKING_CREATED"]).await;
+        desk.book(AT_10).await;
+        desk.test.deliver().await;
+        let first = desk.receiver.take().remove(0);
+        let kept = desk.deliveries(&hook.id).await.remove(0);
+        let again = desk.resend(&kept).await.data("/resendWebhookDelivery");
+        assert_eq!(again, json!({ "id": kept["id"], "messageId": kept["messageId"], "status": "PENDING" }));
+        let second = desk.deliver_after(TimeDelta::zero()).await.remove(0);
+        assert_eq!(second.headers["webhook-id"], first.headers["webhook-id"]);
+        assert_eq!(second.body, first.body);
+        assert_eq!(desk.deliveries(&hook.id).await[0]["attempts"].as_array().unwrap().len(), 2);
+        desk.update(json!({ "enabled": false }), &hook.id).await.data("/updateWebhook");
+        assert_eq!(desk.resend(&kept).await.code(), "CONFLICT");
+        let mail = desk.test.texts("SELECT kind FROM outbox WHERE kind = 'VISITOR_MAIL'").await;
+        assert_eq!(mail.len(), 1);
+        let unknown = json!({ "id": "dlv_01900000000070008000000000000001" });
+        assert_eq!(desk.resend(&unknown).await.code(), "NOT_FOUND");
+    }
+
+    async fn a_receiver_that_wants_no_more_gets_no_more(desk: Desk) {
+        let hook = desk.create(&["BOOKING_CREATED"]).await;
+        desk.receiver.reply(Reply::status(500));
+        desk.book(AT_10).await;
+        desk.test.deliver().await;
+        desk.receiver.reply(Reply::status(410));
+        desk.book(AT_11).await;
+        desk.test.deliver().await;
+        assert_eq!(desk.receiver.take().len(), 2);
+        let webhook = desk.webhook(&hook.id).await;
+        assert_eq!(webhook["enabled"], false);
+        assert_eq!(webhook["disabledReason"], "the receiver answered 410 Gone: it wants no more");
+        let kept = desk.deliveries(&hook.id).await;
+        let ends: Vec<_> = kept.iter().map(|it| (&it["status"], &it["problem"])).collect();
+        assert_eq!(ends, [
+            (&json!("FAILED"), &json!("the webhook is disabled")),
+            (&json!("FAILED"), &json!("the receiver answered 410 Gone")),
+        ]);
+        desk.book("2027-01-05T12:00:00Z").await;
+        assert!(desk.deliver_after(TimeDelta::days(1)).await.is_empty());
+
+        let enabled = desk.update(json!({ "enabled": true }), &hook.id).await.data("/updateWebhook");
+        assert_eq!((&enabled["disabledReason"], &enabled["failingSince"]), (&Value::Null, &Value::Null));
+        desk.receiver.reply(Reply::status(200));
+        desk.book("2027-01-05T13:00:00Z").await;
+        assert_eq!(desk.deliver_after(TimeDelta::zero()).await.len(), 1);
+    }
+
+    async fn a_receiver_that_asks_for_time_is_given_it(desk: Desk) {
+        let hook = desk.create(&["BOOKING_CREATED"]).await;
+        for status in [429, 503] {
+            desk.receiver.reply(Reply::With(status, "retry-after: 3600\r\n".to_owned(), String::new()));
+            desk.book(if status == 429 { AT_10 } else { AT_11 }).await;
+            desk.book(if status == 429 { "2027-01-05T14:00:00Z" } else { "2027-01-05T15:00:00Z" }).await;
+            assert_eq!(desk.deliver_after(TimeDelta::zero()).await.len(), 1, "the others wait too");
+            desk.receiver.reply(Reply::status(200));
+            assert!(desk.deliver_after(TimeDelta::seconds(3599)).await.is_empty());
+            assert_eq!(desk.deliver_after(TimeDelta::seconds(1)).await.len(), 2);
+        }
+        assert_eq!(desk.webhook(&hook.id).await["failingSince"], Value::Null);
+    }
+
+    async fn a_redirect_is_a_failure(desk: Desk) {
+        let hook = desk.create(&["BOOKING_CREATED"]).await;
+        let elsewhere = Receiver::start().await;
+        for status in [301, 303, 307, 308] {
+            let location = format!("location: {}\r\n", elsewhere.url());
+            desk.receiver.reply(Reply::With(status, location, String::new()));
+            if status == 301 {
+                desk.book(AT_10).await;
+            }
+            assert_eq!(desk.deliver_after(TimeDelta::hours(3)).await.len(), 1, "{status}");
+        }
+        assert!(elsewhere.take().is_empty());
+        let attempts = desk.deliveries(&hook.id).await[0]["attempts"].clone();
+        assert_eq!(attempts[3]["status"], 308);
+        let problem = "the receiver answered 308 Permanent Redirect; redirects are not followed";
+        assert_eq!(attempts[3]["problem"], problem);
+    }
+
+    async fn a_huge_answer_is_not_read(desk: Desk) {
+        let hook = desk.create(&["BOOKING_CREATED"]).await;
+        desk.receiver.reply(Reply::Huge);
+        desk.book(AT_10).await;
+        let begun = Instant::now();
+        desk.test.deliver().await;
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        let kept = desk.deliveries(&hook.id).await.remove(0);
+        assert_eq!(kept["status"], "DELIVERED", "the status counts: {kept:#}");
+        assert_eq!(kept["attempts"][0]["response"], "x".repeat(1024));
+        // What the systems on both sides keep on the way is some megabytes.
+        assert!(desk.receiver.written() < 25 * 1024 * 1024, "{}", desk.receiver.written());
+    }
+
+    async fn a_webhook_that_fails_for_days_is_disabled(desk: Desk) {
+        let hook = desk.create(&["BOOKING_CREATED"]).await;
+        desk.receiver.reply(Reply::status(404));
+        desk.book(AT_10).await;
+        desk.test.deliver().await;
+        // One that works in between begins the days anew.
+        desk.test.clock.advance(TimeDelta::days(4));
+        desk.receiver.reply(Reply::status(200));
+        desk.test.deliver().await;
+        assert_eq!(desk.webhook(&hook.id).await["failingSince"], Value::Null);
+        desk.receiver.reply(Reply::status(404));
+        desk.book("2027-01-11T10:00:00Z").await;
+        desk.test.deliver().await;
+        desk.test.clock.advance(TimeDelta::days(5) - TimeDelta::seconds(1));
+        desk.book("2027-01-18T10:00:00Z").await;
+        desk.test.deliver().await;
+        assert_eq!(desk.webhook(&hook.id).await["enabled"], true);
+        desk.test.clock.advance(TimeDelta::seconds(1));
+        desk.book("2027-01-18T11:00:00Z").await;
+        desk.test.deliver().await;
+        let webhook = desk.webhook(&hook.id).await;
+        assert_eq!(webhook["enabled"], false);
+        assert_eq!(webhook["disabledReason"], "every delivery failed for 5 days");
+        let kept = desk.deliveries(&hook.id).await;
+        assert!(kept.iter().all(|it| it["status"] != "PENDING"), "{kept:#?}");
+    }
+
+    async fn the_former_secret_signs_too_for_a_day(desk: Desk) {
+        let hook = desk.create(&["BOOKING_CREATED"]).await;
+        let query = "mutation($id: ID!) { rotateWebhookSecret(webhookId: $id) { secret webhook { id } } }";
+        let rotated = desk.test.admin(query, json!({ "id": hook.id })).await.data("/rotateWebhookSecret");
+        let secret = rotated["secret"].as_str().unwrap();
+        assert_ne!(secret, hook.secret);
+        desk.book(AT_10).await;
+        let request = desk.deliver_after(TimeDelta::hours(24) - TimeDelta::seconds(1)).await.remove(0);
+        assert_eq!(request.headers["webhook-signature"].split(' ').count(), 2);
+        assert_eq!(signatures_by(secret, &request), 1);
+        assert_eq!(signatures_by(&hook.secret, &request), 1);
+        desk.test.clock.advance(TimeDelta::seconds(1));
+        desk.book("2027-01-06T10:00:00Z").await;
+        let request = desk.deliver_after(TimeDelta::zero()).await.remove(0);
+        assert_eq!((signatures_by(secret, &request), signatures_by(&hook.secret, &request)), (1, 0));
+        assert_eq!(request.headers["webhook-signature"].split(' ').count(), 1);
+    }
+
+    async fn webhooks_are_kept_changed_and_deleted(desk: Desk) {
+        let made = desk.try_to_create("https://hooks.example/frontdesk#part", &["BOOKING_CREATED"]).await;
+        let made = made.data("/createWebhook");
+        let secret = made["secret"].as_str().unwrap();
+        let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
+        assert_eq!(key.len(), 32);
+        let expected = json!({
+            "id": made["webhook"]["id"], "url": "https://hooks.example/frontdesk", "description": "CRM",
+            "events": ["BOOKING_CREATED"], "enabled": true, "disabledReason": null,
+            "failingSince": null, "createdAt": "2027-01-04T08:00:00Z",
+        });
+        assert_eq!(made["webhook"], expected);
+        let id = made["webhook"]["id"].as_str().unwrap();
+        let rows = desk.test.texts("SELECT url FROM webhooks").await;
+        assert_eq!(rows.len(), 1);
+        let change = json!({ "url": "https://other.example/", "description": "", "events": ["LIVE_CHAT_ENDED", "BOOKING_FAILED"] });
+        let changed = desk.update(change, id).await.data("/updateWebhook");
+        assert_eq!(changed["url"], "https://other.example/");
+        assert_eq!(changed["description"], Value::Null);
+        assert_eq!(changed["events"], json!(["LIVE_CHAT_ENDED", "BOOKING_FAILED"]));
+        assert_eq!(desk.webhook(id).await, changed);
+        let all = desk.test.admin("{ webhooks { id } }", json!({})).await.data("/webhooks");
+        assert_eq!(all, json!([{ "id": id }]));
+        let node = "query($id: ID!) { node(id: $id) { ... on Webhook { url } } }";
+        let found = desk.test.admin(node, json!({ "id": id })).await.data("/node");
+        assert_eq!(found, json!({ "url": "https://other.example/" }));
+        let delete = "mutation($id: ID!) { deleteWebhook(webhookId: $id) }";
+        assert_eq!(desk.test.admin(delete, json!({ "id": id })).await.data("/deleteWebhook"), id);
+        assert_eq!(desk.webhook(id).await, Value::Null);
+        assert_eq!(desk.test.admin(delete, json!({ "id": id })).await.code(), "NOT_FOUND");
+        assert_eq!(desk.update(json!({ "enabled": true }), id).await.code(), "NOT_FOUND");
+    }
+
+    async fn what_was_sent_goes_with_its_webhook_and_with_time(desk: Desk) {
+        let hook = desk.create(&["BOOKING_CREATED"]).await;
+        desk.book(AT_10).await;
+        desk.test.deliver().await;
+        let month = TimeDelta::days(30);
+        webhook::forget(&desk.test.app.db, desk.test.app.now() - month).await.unwrap();
+        assert_eq!(desk.deliveries(&hook.id).await[0]["attempts"].as_array().unwrap().len(), 1);
+        desk.test.clock.advance(month + TimeDelta::seconds(1));
+        webhook::forget(&desk.test.app.db, desk.test.app.now() - month).await.unwrap();
+        assert!(desk.deliveries(&hook.id).await.is_empty());
+        assert_eq!(desk.test.count("webhook_attempts").await, 0);
+
+        desk.book("2027-02-08T10:00:00Z").await;
+        desk.test.deliver().await;
+        desk.book("2027-02-08T11:00:00Z").await;
+        let delete = "mutation($id: ID!) { deleteWebhook(webhookId: $id) }";
+        desk.test.admin(delete, json!({ "id": hook.id })).await.data("/deleteWebhook");
+        assert_eq!(desk.test.count("webhook_attempts").await, 0);
+        assert_eq!(desk.test.count("outbox WHERE kind = 'WEBHOOK'").await, 0);
+    }
+
+    async fn input_that_can_t_be_used_changes_nothing(desk: Desk) {
+        let hook = desk.create(&["BOOKING_CREATED"]).await;
+        let before = desk.webhook(&hook.id).await;
+        let long = format!("https://hooks.example/{}", "a".repeat(2000));
+        for (change, field) in [
+            (json!({ "url": "" }), "input.url"),
+            (json!({ "url": "hooks.example" }), "input.url"),
+            (json!({ "url": "ftp://hooks.example/" }), "input.url"),
+            (json!({ "url": "https://me:secret@hooks.example/" }), "input.url"),
+            (json!({ "url": long }), "input.url"),
+            (json!({ "description": "a".repeat(201) }), "input.description"),
+            (json!({ "events": [] }), "input.events"),
+            (json!({ "events": ["BOOKING_CREATED", "BOOKING_FAILED", "BOOKING_CREATED"] }), "input.events.2"),
+        ] {
+            let refused = desk.update(change.clone(), &hook.id).await;
+            assert_eq!((refused.code(), refused.field()), ("BAD_USER_INPUT", field), "{change}");
+            let mut input = json!({ "url": "https://hooks.example/", "events": ["BOOKING_CREATED"] });
+            input.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            let query = "mutation($input: CreateWebhookInput!) { createWebhook(input: $input) { secret } }";
+            let refused = desk.test.admin(query, json!({ "input": input })).await;
+            assert_eq!((refused.code(), refused.field()), ("BAD_USER_INPUT", field), "{input}");
+        }
+        assert_eq!(desk.webhook(&hook.id).await, before);
+        for _ in 1..50 {
+            desk.create(&["BOOKING_CREATED"]).await;
+        }
+        let one_more = desk.try_to_create("https://hooks.example/", &["BOOKING_CREATED"]).await;
+        assert_eq!(one_more.code(), "LIMIT_EXCEEDED");
+        assert_eq!(desk.test.count("webhooks").await, 50);
+    }
+}
+
+/// With little time for a try, so that a hang is cut off soon.
+struct Hurried(Desk);
+
+impl Hurried {
+    async fn start(database: Database) -> Self {
+        let desk = Desk::start_with(database, |setup| {
+            setup.config.allow_private_addresses = true;
+            setup.config.delivery.lease_seconds = 3;
+        });
+        Self(desk.await)
+    }
+}
+
+on_both! {
+    async fn a_hang_is_cut_off(hurried: Hurried) {
+        let desk = hurried.0;
+        let hook = desk.create(&["BOOKING_CREATED"]).await;
+        desk.receiver.reply(Reply::Hang);
+        desk.book(AT_10).await;
+        let begun = Instant::now();
+        desk.test.deliver().await;
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        let kept = desk.deliveries(&hook.id).await.remove(0);
+        assert_eq!((&kept["status"], &kept["problem"]), (&json!("PENDING"), &json!("no answer in time")));
+        let attempt = &kept["attempts"][0];
+        assert_eq!((&attempt["status"], &attempt["problem"]), (&Value::Null, &json!("no answer in time")));
+        assert!(1000 < attempt["durationMilliseconds"].as_i64().unwrap(), "{attempt}");
+    }
+
+    async fn receivers_that_hang_leave_room_for_mails(desk: Desk) {
+        desk.receiver.reply(Reply::Hang);
+        for _ in 0..20 {
+            desk.create(&["BOOKING_CREATED"]).await;
+        }
+        let shutdown = CancellationToken::new();
+        let worker = tokio::spawn(jobs::run(Arc::clone(&desk.test.app), shutdown.clone()));
+        for start in [AT_10, AT_11] {
+            desk.book(start).await;
+            let begun = Instant::now();
+            while desk.test.mails.mails().len() < 2 {
+                assert!(begun.elapsed() < Duration::from_secs(8), "mails wait for webhooks");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            desk.test.mails.drain();
+        }
+        // Half of the eight places.
+        let asked = desk.receiver.take().len();
+        assert!((1..=4).contains(&asked), "{asked}");
+        shutdown.cancel();
+        worker.abort();
+    }
+}
+
+/// Finds this machine behind every name.
+#[derive(Debug)]
+struct Loopback;
+
+#[async_trait::async_trait]
+impl Resolve for Loopback {
+    async fn resolve(&self, _host: &str) -> io::Result<Vec<IpAddr>> {
+        Ok(vec![[127, 0, 0, 1].into()])
+    }
+}
+
+/// One whose operator allows public addresses alone.
+struct Guarded(Desk);
+
+impl Guarded {
+    async fn start(database: Database) -> Self {
+        Self(Desk::start_with(database, |setup| setup.resolver = Some(Arc::new(Loopback))).await)
+    }
+}
+
+on_both! {
+    async fn private_addresses_are_refused(guarded: Guarded) {
+        let desk = guarded.0;
+        let port = desk.receiver.port();
+        for url in [
+            "http://hooks.example/",
+            "https://127.0.0.1/",
+            "https://localhost/",
+            "https://2130706433/",
+            "https://[::1]/",
+            "https://10.1.2.3/",
+            "https://169.254.169.254/latest/meta-data",
+        ] {
+            let refused = desk.try_to_create(url, &["BOOKING_CREATED"]).await;
+            assert_eq!((refused.code(), refused.field()), ("BAD_USER_INPUT", "input.url"), "{url}");
+        }
+        assert_eq!(desk.test.count("webhooks").await, 0);
+        let made = desk.try_to_create(&format!("https://hooks.example:{port}/"), &["BOOKING_CREATED"]).await;
+        let id = made.data("/createWebhook/webhook/id");
+        desk.book(AT_10).await;
+        desk.test.deliver().await;
+        let kept = desk.deliveries(id.as_str().unwrap()).await.remove(0);
+        assert_eq!(kept["problem"], "the address is not public");
+        assert!(desk.receiver.take().is_empty());
+    }
+}
+
+/// Whose agent has a calendar elsewhere.
+struct Elsewhere {
+    office: Office,
+    receiver: Receiver,
+}
+
+impl Elsewhere {
+    async fn start(database: Database) -> Self {
+        let allow = |config: &mut frontdesk::config::Config| config.allow_private_addresses = true;
+        let office = Office::start_with(database, |_| {}, allow).await;
+        let receiver = Receiver::start().await;
+        let query =
+            "mutation($input: CreateWebhookInput!) { createWebhook(input: $input) { secret } }";
+        let events = ["BOOKING_FAILED", "AGENT_CALENDAR_DISCONNECTED"];
+        let input = json!({ "url": receiver.url(), "events": events });
+        office.test.admin(query, json!({ "input": input })).await.data("/createWebhook/secret");
+        Self { office, receiver }
+    }
+
+    async fn told(&self) -> Vec<Value> {
+        self.office.test.deliver().await;
+        self.receiver.take().iter().map(Received::json).collect()
+    }
+}
+
+on_both! {
+    async fn a_webhook_is_told_of_failures(elsewhere: Elsewhere) {
+        let office = &elsewhere.office;
+        office.calendar.fail_writes(Fault::Refusing);
+        let id = office.book(AT_10).await;
+        let told = elsewhere.told().await;
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert_eq!(told[0]["type"], "booking.failed");
+        assert_eq!(told[0]["data"]["booking"]["id"], id);
+        let failure = json!({ "delivery": "CALENDAR_EVENT", "problem": "the calendar refused: it is read-only" });
+        assert_eq!(told[0]["data"]["failure"], failure);
+    }
+
+    async fn a_webhook_is_told_of_calendars_that_are_lost(elsewhere: Elsewhere) {
+        let office = &elsewhere.office;
+        office.calendar.fail_reads(Fault::Down);
+        for _ in 0..62 {
+            office.poll().await;
+        }
+        let told = elsewhere.told().await;
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert_eq!(told[0]["type"], "agent.calendar_disconnected");
+        let agent = json!({ "id": office.agent, "name": "Grace" });
+        assert_eq!(told[0]["data"]["agent"], agent);
+        assert_eq!(told[0]["data"]["calendar"]["provider"], "remote");
+        assert_eq!(told[0]["data"]["calendar"]["status"], "UNREACHABLE");
+        office.calendar.fail_reads(Fault::Revoked);
+        office.sync_after(TimeDelta::minutes(6)).await;
+        let told = elsewhere.told().await;
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert_eq!(told[0]["data"]["calendar"]["status"], "REAUTHENTICATION_REQUIRED");
+        let query = "mutation($id: ID!) { disconnectCalendar(agentId: $id) { id } }";
+        office.test.admin(query, json!({ "id": office.agent })).await.data("/disconnectCalendar/id");
+        let told = elsewhere.told().await;
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert_eq!(told[0]["data"]["calendar"]["status"], "DISCONNECTED");
+        assert_eq!(told[0]["data"]["agent"], agent);
+    }
+}
