@@ -188,10 +188,11 @@ fn router(app: &Arc<App>, shutdown: Shutdown) -> anyhow::Result<Router> {
         config: http_config(&app.config),
         shutdown,
     })?;
+    let imports = http::imports(Arc::clone(app), &http_config(&app.config))?;
     let HttpConfig { rate_limit, trusted_proxies, .. } = http_config(&app.config);
     let oauth = http::oauth(Arc::clone(app), rate_limit, trusted_proxies);
     let pushes = http::pushes(Arc::clone(app), rate_limit, trusted_proxies);
-    let router = router.merge(http::feeds(Arc::clone(app))).merge(pushes);
+    let router = router.merge(http::feeds(Arc::clone(app))).merge(pushes).merge(imports);
     Ok(router.merge(http::pages()).merge(oauth))
 }
 

@@ -55,6 +55,10 @@ pub(crate) struct CalendarOf(pub(crate) Uuid);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct AgentById(pub(crate) Uuid);
 
+/// An account's domains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct DomainsOf(pub(crate) Uuid);
+
 /// An agent's date overrides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct OverridesOf {
@@ -180,6 +184,17 @@ impl Loader<CalendarOf> for Loaders {
         let select = calendar::Entity::find();
         let rows = select.filter(calendar::Column::AgentId.is_in(agents)).all(&self.0.db).await?;
         Ok(rows.into_iter().map(|row| (CalendarOf(row.agent_id), row)).collect())
+    }
+}
+
+impl Loader<DomainsOf> for Loaders {
+    type Value = Vec<String>;
+    type Error = LoadError;
+
+    async fn load(&self, keys: &[DomainsOf]) -> Result<HashMap<DomainsOf, Self::Value>, LoadError> {
+        let accounts: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let found = store::account::domains_of(&self.0.db, &accounts).await?;
+        Ok(found.into_iter().map(|(account, domains)| (DomainsOf(account), domains)).collect())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The public schema: each resolver decodes, authorises, calls one service function and wraps.
 
 pub mod access;
+pub mod account;
 pub mod agent;
 pub mod availability;
 pub mod booking;
@@ -49,6 +50,7 @@ pub struct Query(
     webhook::WebhookQuery,
     fallback::FallbackQuery,
     why::WhyQuery,
+    account::AccountQuery,
 );
 
 /// What can be done.
@@ -66,6 +68,7 @@ pub struct Mutation(
     routing_rule::RoutingRuleMutation,
     webhook::WebhookMutation,
     fallback::FallbackMutation,
+    account::AccountMutation,
 );
 
 /// The schema.

@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Interface, Object};
 use sea_orm::EntityTrait;
 
 use super::access::{app, authorise, caller};
+use super::account::Account;
 use super::agent::Agent;
 use super::availability::DateOverride;
 use super::booking::Booking;
@@ -15,7 +16,7 @@ use super::routing_rule::RoutingRule;
 use super::webhook::Webhook;
 use crate::ids;
 use crate::service::access::Permission;
-use crate::service::{Error, booking, busy_time, routing_rule, webhook};
+use crate::service::{Error, account, booking, busy_time, routing_rule, webhook};
 use crate::store;
 
 /// Anything that has a global ID.
@@ -39,6 +40,8 @@ pub enum Node {
     RoutingRule(RoutingRule),
     /// A webhook.
     Webhook(Webhook),
+    /// An account.
+    Account(Account),
 }
 
 /// Queries for anything.
@@ -81,6 +84,11 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
         let found = busy_time::find(app(ctx), id).await?;
         let found = found.filter(|found| sees_agent(found.agent_id));
         return Ok(found.map(|found| Node::BusyTime(BusyTime(found))));
+    }
+    if let Some(id) = ids::ACCOUNT.parse(id)
+        && caller.may(Permission::ViewRouting)
+    {
+        return Ok(account::find(app(ctx), id).await?.map(|found| Node::Account(Account(found))));
     }
     if let Some(id) = ids::DELIVERY.parse(id)
         && caller.may(Permission::ManageIntegrations)

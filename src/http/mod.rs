@@ -8,6 +8,7 @@
 //! | `GET /feeds/{token}.ics` | an agent's built-in calendar, for calendar programs ([`feeds`]) |
 //! | `GET /oauth/start/{token}`, `/oauth/mend/{token}`, `/oauth/callback` | where agents' browsers pass through to connect a calendar ([`oauth`]) |
 //! | `POST /calendar-pushes/{channel}` | where calendars' providers call when something changed ([`pushes`]) |
+//! | `POST /imports/accounts` | accounts from a CSV file of up to 64 MiB ([`imports`]) |
 //! | `GET /manage` | where visitors see, move and call off a booking ([`pages`]) |
 //! | `GET /metrics` | Prometheus, on the same listener: keep it from the outside in the proxy |
 //!
@@ -28,6 +29,7 @@ mod graphiql;
 mod graphql;
 mod health;
 mod identity;
+mod imports;
 mod limits;
 mod measure;
 mod oauth;
@@ -68,6 +70,7 @@ use rate::Limiter;
 pub use feed::feeds;
 pub use health::Readiness;
 pub use identity::{Credentials, Identify, Identity};
+pub use imports::imports;
 pub use limits::Limits;
 pub use measure::install_metrics;
 pub use oauth::oauth;

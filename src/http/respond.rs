@@ -150,6 +150,15 @@ impl Refusal {
         Self { header: Some(header), ..refusal }
     }
 
+    /// What a service refused. 401 says how to be let in (RFC 6750, section 3).
+    pub(crate) fn of(status: StatusCode, error: async_graphql::Error) -> Self {
+        let extensions = error.extensions;
+        let error = Box::new(ServerError { extensions, ..ServerError::new(error.message, None) });
+        let header = (status == StatusCode::UNAUTHORIZED)
+            .then(|| (WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        Self { status, error, header }
+    }
+
     /// A caller that could not be identified: 401 for a token that is not known, 503 otherwise.
     pub(crate) fn identity(error: async_graphql::Error) -> Self {
         let extensions = error.extensions;

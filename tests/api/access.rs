@@ -56,6 +56,12 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("reorderRoutingRules", "mutation($rules: [ID!]!) { reorderRoutingRules(ruleIds: $rules) { id } }"),
     ("webhooks", "{ webhooks { id } }"),
     ("webhook", "query($webhook: ID!) { webhook(id: $webhook) { id } }"),
+    ("account", "query($account: ID!) { account(id: $account) { id } }"),
+    ("accounts", "{ accounts { nodes { id } } }"),
+    ("createAccount", "mutation($agent: ID!, $name: String!) { createAccount(input: { name: $name, domains: [], ownerId: $agent }) { id } }"),
+    ("updateAccount", "mutation($account: ID!, $name: String!) { updateAccount(input: { accountId: $account, name: $name }) { id } }"),
+    ("deleteAccount", "mutation($account: ID!) { deleteAccount(accountId: $account) }"),
+    ("importAccounts", "mutation { importAccounts(input: { csv: \"name,domains,owner\" }) { applied } }"),
     ("issueAgentToken", "mutation($agent: ID!) { issueAgentToken(agentId: $agent, ttlMinutes: 1) { token } }"),
     ("createAgent", "mutation($email: EmailAddress!) { createAgent(input: { name: \"New\", email: $email, profile: CALENDAR_AGENT }) { id } }"),
     ("updateAgent", "mutation($agent: ID!) { updateAgent(input: { agentId: $agent, name: \"New\" }) { id } }"),
@@ -233,6 +239,13 @@ impl World {
             "rescheduleBooking" => {
                 self.booking(test, agent, &mut variables).await;
                 variables["start"] = self.start(test, agent).await.into();
+            }
+            "createAccount" => variables["name"] = format!("New {}", self.counter).into(),
+            "account" | "updateAccount" | "deleteAccount" => {
+                variables["name"] = format!("Account {}", self.counter).into();
+                let made = test.admin(operation("createAccount"), variables.clone()).await;
+                variables["account"] = made.data("/createAccount/id");
+                variables["name"] = format!("New {}", self.counter).into();
             }
             "bookMeeting" | "bookingChanged" => {
                 variables["start"] = self.start(test, agent).await.into()

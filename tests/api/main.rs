@@ -5,6 +5,7 @@
 mod support;
 
 mod access;
+mod accounts;
 mod agents;
 mod bad_days;
 mod bad_input;

@@ -269,6 +269,7 @@ pub(crate) fn config() -> Config {
 async fn listen(app: &Arc<App>, config: HttpConfig, shutdown: Shutdown) -> SocketAddr {
     let oauth = http::oauth(Arc::clone(app), config.rate_limit, config.trusted_proxies);
     let pushes = http::pushes(Arc::clone(app), config.rate_limit, config.trusted_proxies);
+    let imports = http::imports(Arc::clone(app), &config).unwrap();
     let router = http::router(Http {
         schema: graphql::schema(Arc::clone(app)),
         identify: graphql::Identifier(Arc::clone(app)),
@@ -280,6 +281,7 @@ async fn listen(app: &Arc<App>, config: HttpConfig, shutdown: Shutdown) -> Socke
     .unwrap()
     .merge(http::feeds(Arc::clone(app)))
     .merge(pushes)
+    .merge(imports)
     .merge(http::pages())
     .merge(oauth);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
