@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 /// Requests that are under way at once while agents are made and subscriptions opened.
 const AT_ONCE: usize = 16;
@@ -82,7 +83,9 @@ impl Desk {
     async fn subscribe(&self, token: String, query: &str) -> anyhow::Result<Socket> {
         let mut request = self.url.replacen("http", "ws", 1).into_client_request()?;
         request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
-        let (mut socket, _) = connect_async(request).await?;
+        // As little as will do: the load shares the machine.
+        let config = WebSocketConfig::default().read_buffer_size(4096);
+        let (mut socket, _) = connect_async_with_config(request, Some(config), true).await?;
         let init = json!({ "type": "connection_init",
             "payload": { "authorization": format!("Bearer {token}") } });
         socket.send(Message::text(init.to_string())).await?;

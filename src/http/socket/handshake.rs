@@ -19,6 +19,10 @@ use crate::http::{
     respond::Refusal,
 };
 
+/// What a socket reads at once. The library clears this much before each read and keeps it while the socket
+/// is open; most of what clients say is shorter.
+const READ_BUFFER: usize = 4 * 1024;
+
 /// Whether a request wants to become a WebSocket.
 pub(crate) fn is_upgrade(parts: &Parts) -> bool {
     let upgrade = parts.headers.get(header::UPGRADE);
@@ -45,6 +49,7 @@ pub(crate) async fn upgrade<E: Executor, I: Identify>(
     let tracked = endpoint.shutdown.sockets.token();
     let upgrade = upgrade
         .max_message_size(endpoint.limits.body_bytes)
+        .read_buffer_size(READ_BUFFER)
         .max_frame_size(endpoint.limits.body_bytes)
         .protocols([SUBPROTOCOL]);
     Ok(upgrade.on_upgrade(async move |socket| {
