@@ -1,0 +1,78 @@
+//! Word of a live chat that is offered, in a browser of an agent who is not in the app.
+
+use calendar_http::http::{HeaderValue, Request, header};
+use calendar_http::{Bytes, Response};
+use calendar_provider::ProviderError;
+
+use super::attempt::{Delivered, Outcome, misfit};
+use crate::app::App;
+use crate::service::push::{self, Push};
+use crate::service::{Error, Result};
+use crate::store::outbox::{LiveChatPush, Model, Payload};
+
+/// Asks the browser's push service to push (RFC 8030, section 5), unless the offer is over.
+pub(super) async fn deliver(app: &App, row: &Model) -> Result<Outcome> {
+    let Payload::LiveChatPush(which) = &row.payload.0 else { return Err(misfit(row)) };
+    let Some(push) = push::of_offer(app, which).await? else {
+        return Ok(Outcome::Done(Delivered::Notice));
+    };
+    let request = request(app, &push).await?;
+    match push::client(app).send(request).await {
+        Ok(response) => answered(app, row, which, &push, &response).await,
+        Err(ProviderError::RateLimited { retry_after, .. }) => {
+            let error = "the push service asks for fewer pushes".to_owned();
+            Ok(Outcome::Retry { error, after: retry_after })
+        }
+        Err(error @ ProviderError::Transient { .. }) => Ok(Outcome::retry(error.to_string())),
+        Err(error) => Ok(Outcome::GiveUp { error: error.to_string() }),
+    }
+}
+
+async fn request(app: &App, push: &Push) -> Result<Request<Bytes>> {
+    let endpoint = push.subscription.endpoint();
+    let (now, contact) = (app.now(), &app.config.push_contact);
+    let vapid = push::vapid(app).await?.authorization(endpoint, contact, now)?;
+    let mut authorization = HeaderValue::try_from(vapid).map_err(Error::internal)?;
+    authorization.set_sensitive(true);
+    // Nothing of the offer is of use once it is over, so whoever is offline till then is told nothing.
+    let seconds = (push.expires_at - now).num_seconds().max(1);
+    let body = push.subscription.encrypt(&push.message)?;
+    Request::post(endpoint.as_str())
+        .header(header::AUTHORIZATION, authorization)
+        .header(header::CONTENT_TYPE, "application/octet-stream")
+        .header(header::CONTENT_ENCODING, "aes128gcm")
+        .header("TTL", seconds)
+        .header("Urgency", "high")
+        .header("Topic", push.topic.as_str())
+        .body(Bytes::from(body))
+        .map_err(Error::internal)
+}
+
+async fn answered(
+    app: &App,
+    row: &Model,
+    which: &LiveChatPush,
+    push: &Push,
+    response: &Response,
+) -> Result<Outcome> {
+    let status = response.status();
+    match status.as_u16() {
+        200..=299 => {}
+        // The browser unsubscribed, or is no more (RFC 8030, section 7.3).
+        404 | 410 => push::forget(app, which.registration).await?,
+        401 | 403 => {
+            let origin = push.subscription.origin();
+            tracing::error!(
+                delivery.id = %row.id, origin, status = status.as_u16(),
+                "a push service does not accept this server's key or contact: see push_contact"
+            );
+            return Ok(refused(status.as_u16()));
+        }
+        other => return Ok(refused(other)),
+    }
+    Ok(Outcome::Done(Delivered::Notice))
+}
+
+fn refused(status: u16) -> Outcome {
+    Outcome::GiveUp { error: format!("the push service answered with status {status}") }
+}
