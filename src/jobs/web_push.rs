@@ -1,12 +1,13 @@
 //! Word of a live chat that is offered, in a browser of an agent who is not in the app.
 
-use calendar_http::http::{HeaderValue, Request, header};
-use calendar_http::{Bytes, Response};
+use calendar_http::http::{HeaderValue, Request, StatusCode, header};
+use calendar_http::{Bytes, Response, parse_retry_after};
 use calendar_provider::ProviderError;
 
 use super::attempt::{Delivered, Outcome, misfit};
 use crate::app::App;
 use crate::service::push::{self, Push};
+use crate::service::webhook::words;
 use crate::service::{Error, Result};
 use crate::store::outbox::{LiveChatPush, Model, Payload};
 
@@ -17,14 +18,11 @@ pub(super) async fn deliver(app: &App, row: &Model) -> Result<Outcome> {
         return Ok(Outcome::Done(Delivered::Notice));
     };
     let request = request(app, &push).await?;
-    match push::client(app).send(request).await {
+    // Once: when to try again is the outbox's to say, and each try has a TTL and a token of its own.
+    match push::client(app).send_once(request).await {
         Ok(response) => answered(app, row, which, &push, &response).await,
-        Err(ProviderError::RateLimited { retry_after, .. }) => {
-            let error = "the push service asks for fewer pushes".to_owned();
-            Ok(Outcome::Retry { error, after: retry_after })
-        }
-        Err(error @ ProviderError::Transient { .. }) => Ok(Outcome::retry(error.to_string())),
-        Err(error) => Ok(Outcome::GiveUp { error: error.to_string() }),
+        Err(error @ ProviderError::Transient { .. }) => Ok(Outcome::retry(words(&error))),
+        Err(error) => Ok(Outcome::GiveUp { error: words(&error) }),
     }
 }
 
@@ -66,13 +64,17 @@ async fn answered(
                 delivery.id = %row.id, origin, status = status.as_u16(),
                 "a push service does not accept this server's key or contact: see push_contact"
             );
-            return Ok(refused(status.as_u16()));
+            return Ok(Outcome::GiveUp { error: problem(status) });
         }
-        other => return Ok(refused(other)),
+        429 | 500..=599 => {
+            let after = parse_retry_after(response.headers());
+            return Ok(Outcome::Retry { error: problem(status), after });
+        }
+        _ => return Ok(Outcome::GiveUp { error: problem(status) }),
     }
     Ok(Outcome::Done(Delivered::Notice))
 }
 
-fn refused(status: u16) -> Outcome {
-    Outcome::GiveUp { error: format!("the push service answered with status {status}") }
+fn problem(status: StatusCode) -> String {
+    format!("the push service answered {status}")
 }

@@ -13,12 +13,13 @@ use web_push_native::Auth;
 use web_push_native::p256::PublicKey;
 
 use crate::app::App;
+use crate::service::webhook::words;
 use crate::service::{Error, Result};
 
 /// Longest endpoint, in bytes. Those of the browsers' vendors have at most some hundred.
 const ENDPOINT_BYTES: usize = 2000;
-/// What an answer of a push service may have, in bytes; what it says matters to nobody.
-const ANSWER_BYTES: usize = 64 * 1024;
+/// What an answer of a push service may have, in bytes, as far as it is read.
+const ANSWER_BYTES: usize = 4 * 1024;
 
 /// Where a browser takes pushes, and the keys that they are encrypted with: a secret, since who has it can
 /// push. Kept sealed.
@@ -112,9 +113,9 @@ pub(super) fn read_endpoint(app: &App, field: &str, text: &str) -> Result<Url> {
     let wrong = || Error::bad_input(field, format!("{field} must be an https URL"));
     let mut url = url.ok_or_else(wrong)?;
     url.set_fragment(None);
-    client(app)
-        .check(&url)
-        .map_err(|error| Error::bad_input(field, format!("{field} can't be used: {error}")))?;
+    client(app).check(&url).map_err(|error| {
+        Error::bad_input(field, format!("{field} can't be used: {}", words(&error)))
+    })?;
     Ok(url)
 }
 
