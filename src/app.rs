@@ -7,7 +7,7 @@ use calendar_http::HttpClient;
 use calendar_provider::CalendarProvider;
 use chrono::{DateTime, Utc};
 use sea_orm::DatabaseConnection;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -17,6 +17,7 @@ use crate::ids::IdSource;
 use crate::mail::Mailer;
 use crate::secrets::Secrets;
 use crate::service::changes::Changes;
+use crate::service::push::Vapid;
 use crate::service::routing_rule::SnapshotCache;
 use crate::service::schedule::ScheduleCache;
 use crate::service::shared_reads::SharedReads;
@@ -57,6 +58,9 @@ pub struct App {
     pub changes: Changes,
     /// Which agents are in the app through this process.
     pub presence: Presence,
+    /// What push services know this server by, once it was asked for: see
+    /// [`push::vapid`](crate::service::push::vapid).
+    pub vapid: OnceCell<Vapid>,
     /// Tells this process's worker that there is something to deliver.
     pub wake: Notify,
     /// Tells this process's worker that there is a calendar to look at.
@@ -107,6 +111,7 @@ impl App {
             routing: SnapshotCache::default(),
             changes: Changes::default(),
             presence: Presence::default(),
+            vapid: OnceCell::new(),
             wake: Notify::new(),
             wake_sync: Notify::new(),
         }

@@ -249,7 +249,7 @@ fn shown(config: &Config) -> String {
     format!(
         "listen = \"{}\"\npublic_url = \"{}\"\nmanage_url = \"{}\"\n# database_url is {:?}\n\
          database_connections = {}\n# mail_url is not shown\nmail_from = {:?}\n{secret_key}\n\
-         cors_origins = {:?}\nreturn_urls = {:?}\n{push_url}\nallow_private_addresses = {}\ntrusted_proxies = {}\ndefault_locale = {:?}\nlog_format = \"{}\"\n\
+         cors_origins = {:?}\nreturn_urls = {:?}\n{push_url}\npush_contact = \"{}\"\nallow_private_addresses = {}\ntrusted_proxies = {}\ndefault_locale = {:?}\nlog_format = \"{}\"\n\
          meeting_fallback = {:?}\n\n\
          [limits]\nrequests_per_second = {}\nrequest_burst = {}\nmails_per_hour = {}\n\
          calendar_staleness_minutes = {}\nprovider_timeout_seconds = {}\n\n\
@@ -267,6 +267,7 @@ fn shown(config: &Config) -> String {
         config.mail_from.to_string(),
         config.cors_origins,
         config.return_urls.iter().map(Url::as_str).collect::<Vec<_>>(),
+        config.push_contact,
         config.allow_private_addresses,
         config.trusted_proxies,
         config.default_locale,

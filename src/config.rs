@@ -34,6 +34,7 @@ struct Written {
     cors_origins: List,
     return_urls: List,
     push_url: Option<String>,
+    push_contact: Option<String>,
     allow_private_addresses: bool,
     trusted_proxies: u8,
     default_locale: String,
@@ -73,6 +74,8 @@ pub struct Config {
     /// What the addresses begin with that calendars call when something changed; none: they are not
     /// asked to.
     pub push_url: Option<Url>,
+    /// Whom push services may turn to, `mailto:` or https.
+    pub push_contact: Url,
     /// Whether addresses that agents give may be of this machine or its network.
     pub allow_private_addresses: bool,
     /// Proxies whose X-Forwarded-For is believed.
@@ -249,7 +252,7 @@ impl Written {
                 url
             }
         };
-        let mail_from = self.mail_from.parse().map_err(|_| {
+        let mail_from: Mailbox = self.mail_from.parse().map_err(|_| {
             let allowed = "must be a mailbox, e.g. Frontdesk <frontdesk@example.com>";
             problem("mail_from", &self.mail_from, allowed)
         })?;
@@ -268,6 +271,10 @@ impl Written {
             Some(text) => Some(http_url("push_url", &text)?),
             None => Some(public_url.clone()).filter(|url| url.scheme() == "https"),
         };
+        let push_contact = match self.push_contact {
+            Some(text) => contact("push_contact", &text)?,
+            None => contact("mail_from", &format!("mailto:{}", mail_from.email))?,
+        };
         between("database_connections", self.database_connections, 1..=1000)?;
         let config = Config {
             listen,
@@ -281,6 +288,7 @@ impl Written {
             cors_origins: self.cors_origins.0,
             return_urls,
             push_url,
+            push_contact,
             allow_private_addresses: self.allow_private_addresses,
             trusted_proxies: self.trusted_proxies,
             default_locale: self.default_locale,
@@ -504,6 +512,15 @@ fn http_url(key: &str, text: &str) -> Result<Url, ConfigError> {
     match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
         _ => Err(problem(key, text, "must be an absolute http or https URL")),
+    }
+}
+
+/// A contact as RFC 8292, section 2.1, wants it.
+fn contact(key: &str, text: &str) -> Result<Url, ConfigError> {
+    match Url::parse(text) {
+        Ok(url) if url.scheme() == "mailto" && url.path().contains('@') => Ok(url),
+        Ok(url) if url.scheme() == "https" => Ok(url),
+        _ => Err(problem(key, text, "must be mailto:ADDRESS or an https URL")),
     }
 }
 

@@ -24,7 +24,7 @@ use crate::http::{self, Http, HttpConfig, RateLimit, Shutdown};
 use crate::ids::RandomIds;
 use crate::mail::Mailer;
 use crate::secrets::Secrets;
-use crate::{cluster, graphql, jobs, store};
+use crate::{cluster, graphql, jobs, service, store};
 
 pub use calendars::{check_settings, http_client};
 pub use migrations::{are_pending, migrate};
@@ -128,6 +128,7 @@ pub async fn serve(app: Arc<App>, how: Serve) -> anyhow::Result<()> {
     let listener = TcpListener::bind(listen).await.with_context(|| {
         format!("listen (FRONTDESK_LISTEN) is {listen}, which is not to be had")
     })?;
+    make_keys(&app).await?;
     let router = router(&app, shutdown.clone())?;
     let member = cluster::join(Arc::clone(&app)).await?;
     let ended = CancellationToken::new();
@@ -156,6 +157,7 @@ pub async fn serve(app: Arc<App>, how: Serve) -> anyhow::Result<()> {
 pub async fn work(app: Arc<App>) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     stop_on_signal(shutdown.clone())?;
+    make_keys(&app).await?;
     tracing::info!("delivering");
     let member = cluster::join(Arc::clone(&app)).await?;
     let ended = CancellationToken::new();
@@ -165,6 +167,12 @@ pub async fn work(app: Arc<App>) -> anyhow::Result<()> {
     };
     tokio::join!(member.run(ended.clone()), work);
     close(&app).await;
+    Ok(())
+}
+
+/// Makes the keys that a server has for itself, where this is its first start.
+async fn make_keys(app: &App) -> anyhow::Result<()> {
+    service::push::vapid(app).await.context("the key for pushes can't be had")?;
     Ok(())
 }
 

@@ -10,8 +10,9 @@ use super::calendar::{BusyTime, CalendarConnection};
 use super::error::{ApiError, Result};
 use super::invite::InviteTemplate;
 use super::live_chat::LiveChatAvailability;
-use super::loaders::{BookingsOf, BusyTimesOf, CalendarOf, OverridesOf, load};
+use super::loaders::{BookingsOf, BusyTimesOf, CalendarOf, OverridesOf, PushRegistrationsOf, load};
 use super::page::{Cursor, PageArgs, connection};
+use super::push::PushRegistration;
 use super::scalars::{Date, DateTime, EmailAddress, Locale};
 use crate::ids;
 use crate::service::access::Permission;
@@ -125,6 +126,15 @@ impl Agent {
         };
         let rows = load(ctx, BusyTimesOf { agent: self.0.id, since }).await?;
         Ok(rows.into_iter().flatten().map(BusyTime).collect())
+    }
+
+    /// The browsers in which the agent takes notifications while not in the app. Visible to the agent
+    /// itself and to callers who manage agents.
+    #[graphql(complexity = "super::page::cost_of_list(child_complexity)")]
+    async fn push_registrations(&self, ctx: &Context<'_>) -> Result<Vec<PushRegistration>> {
+        self.private(ctx)?;
+        let found = load(ctx, PushRegistrationsOf(self.0.id)).await?;
+        Ok(found.into_iter().flatten().map(PushRegistration).collect())
     }
 
     /// The confirmation that the agent's visitors receive. Visible to the agent itself and to callers

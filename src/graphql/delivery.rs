@@ -32,6 +32,8 @@ pub enum DeliveryKind {
     Webhook,
     /// Word to the visitor that the meeting is coming up.
     ReminderMail,
+    /// Word of a live chat that is offered, in a browser of an agent who is not in the app.
+    WebPush,
 }
 
 /// Something that a change caused and that is to reach somebody.

@@ -89,6 +89,10 @@ pub(crate) struct BusyTimesOf {
     pub(crate) since: DateTime<Utc>,
 }
 
+/// The browsers that an agent registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PushRegistrationsOf(pub(crate) Uuid);
+
 /// A booking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct BookingById(pub(crate) Uuid);
@@ -241,6 +245,20 @@ impl Loader<BusyTimesOf> for Loaders {
             }
         }
         Ok(found)
+    }
+}
+
+impl Loader<PushRegistrationsOf> for Loaders {
+    type Value = Vec<crate::service::push::Registration>;
+    type Error = LoadError;
+
+    async fn load(
+        &self,
+        keys: &[PushRegistrationsOf],
+    ) -> Result<HashMap<PushRegistrationsOf, Self::Value>, LoadError> {
+        let agents: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let found = crate::service::push::list_of_agents(&self.0, &agents).await?;
+        Ok(found.into_iter().map(|(agent, own)| (PushRegistrationsOf(agent), own)).collect())
     }
 }
 

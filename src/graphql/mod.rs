@@ -15,6 +15,7 @@ pub mod live_chat;
 pub(crate) mod loaders;
 pub mod node;
 pub mod page;
+pub mod push;
 pub mod routing_rule;
 pub mod scalars;
 pub mod slots;
@@ -46,6 +47,7 @@ pub struct Query(
     calendar::CalendarQuery,
     invite::InviteQuery,
     delivery::DeliveryQuery,
+    push::PushQuery,
     routing_rule::RoutingRuleQuery,
     webhook::WebhookQuery,
     fallback::FallbackQuery,
@@ -65,6 +67,7 @@ pub struct Mutation(
     booking::BookingMutation,
     drift::DriftMutation,
     delivery::DeliveryMutation,
+    push::PushMutation,
     routing_rule::RoutingRuleMutation,
     webhook::WebhookMutation,
     fallback::FallbackMutation,

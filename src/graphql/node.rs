@@ -12,11 +12,12 @@ use super::calendar::{BusyTime, CalendarConnection};
 use super::delivery::Delivery;
 use super::error::Result;
 use super::loaders::{AgentById, BookingById, load};
+use super::push::PushRegistration;
 use super::routing_rule::RoutingRule;
 use super::webhook::Webhook;
 use crate::ids;
 use crate::service::access::Permission;
-use crate::service::{Error, account, booking, busy_time, routing_rule, webhook};
+use crate::service::{Error, account, booking, busy_time, push, routing_rule, webhook};
 use crate::store;
 
 /// Anything that has a global ID.
@@ -36,6 +37,8 @@ pub enum Node {
     BusyTime(BusyTime),
     /// A delivery.
     Delivery(Delivery),
+    /// A browser that takes notifications.
+    PushRegistration(PushRegistration),
     /// A routing rule.
     RoutingRule(RoutingRule),
     /// A webhook.
@@ -89,6 +92,11 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
         && caller.may(Permission::ViewRouting)
     {
         return Ok(account::find(app(ctx), id).await?.map(|found| Node::Account(Account(found))));
+    }
+    if let Some(id) = ids::PUSH_REGISTRATION.parse(id) {
+        let found = push::find(app(ctx), id).await?;
+        let found = found.filter(|found| sees_agent(found.agent_id));
+        return Ok(found.map(|found| Node::PushRegistration(PushRegistration(found))));
     }
     if let Some(id) = ids::DELIVERY.parse(id)
         && caller.may(Permission::ManageIntegrations)

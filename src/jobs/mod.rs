@@ -20,6 +20,7 @@ mod reminder_mail;
 mod settle;
 mod sync;
 mod visitor_mail;
+mod web_push;
 mod webhook;
 mod worker;
 

@@ -15,6 +15,7 @@ pub mod fallback;
 pub mod invite;
 pub mod live_chat;
 mod permission;
+pub mod push;
 pub mod routing_rule;
 pub mod schedule;
 pub mod shared_reads;

@@ -22,8 +22,10 @@ pub mod mail_quota;
 pub mod outbox;
 pub mod page;
 pub mod process;
+pub mod push_registration;
 pub mod queue;
 pub mod routing_rule;
+pub mod server_key;
 pub mod sync;
 pub mod webhook;
 

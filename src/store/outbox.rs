@@ -42,6 +42,8 @@ pub enum Kind {
     Webhook,
     /// Word to the visitor that the meeting is coming up.
     ReminderMail,
+    /// Word of a live chat that is offered, in a browser of an agent who is not in the app.
+    WebPush,
 }
 
 impl Kind {
@@ -56,6 +58,7 @@ impl Kind {
             Self::CalendarFarewell => "CALENDAR_FAREWELL",
             Self::Webhook => "WEBHOOK",
             Self::ReminderMail => "REMINDER_MAIL",
+            Self::WebPush => "WEB_PUSH",
         }
     }
 
@@ -70,6 +73,7 @@ impl Kind {
             Self::CalendarFarewell,
             Self::Webhook,
             Self::ReminderMail,
+            Self::WebPush,
         ];
         all.into_iter().find(|kind| kind.as_str() == text)
     }
@@ -89,6 +93,17 @@ pub enum Payload {
     Webhook(WebhookMessage),
     /// Of a meeting that is coming up.
     Reminder(Reminder),
+    /// Of a live chat that is offered.
+    LiveChatPush(LiveChatPush),
+}
+
+/// Which offer is told in which browser.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveChatPush {
+    /// The offer.
+    pub push_offer: Uuid,
+    /// The browser's registration.
+    pub registration: Uuid,
 }
 
 /// Which calendar must be connected again.

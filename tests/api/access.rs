@@ -44,6 +44,9 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("templateTokens", "{ templateTokens { token } }"),
     ("previewInvite", "query($agent: ID!) { previewInvite(input: { agentId: $agent, subject: \"a\", body: \"b\" }) { text } }"),
     ("failedDeliveries", "{ failedDeliveries { nodes { id } } }"),
+    ("pushPublicKey", "{ pushPublicKey }"),
+    ("registerPushSubscription", "mutation($agent: ID!, $endpoint: Url!) { registerPushSubscription(input: { agentId: $agent, endpoint: $endpoint, keys: { p256dh: \"BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4\", auth: \"BTBZMqHH6r4Tts7J_aSIgg\" } }) { id } }"),
+    ("removePushRegistration", "mutation($agent: ID!, $endpoint: Url!) { removePushRegistration(agentId: $agent, endpoint: $endpoint) { id } }"),
     ("routingRule", "query($rule: ID!) { routingRule(id: $rule) { id } }"),
     ("routingRules", "{ routingRules { id } }"),
     ("fallbackMessages", "{ fallbackMessages { message } }"),
@@ -277,6 +280,14 @@ impl World {
                 let made = test.admin(operation("createBusyTime"), variables.clone()).await;
                 variables["busy"] = made.data("/createBusyTime/id");
             }
+            "registerPushSubscription" => {
+                variables["endpoint"] = "https://push.example/browser".into();
+            }
+            "removePushRegistration" => {
+                variables["endpoint"] = "https://push.example/browser".into();
+                let register = operation("registerPushSubscription");
+                test.admin(register, variables.clone()).await.data("");
+            }
             "routingRule" | "updateRoutingRule" | "deleteRoutingRule" => {
                 let made = test.admin(operation("createRoutingRule"), variables.clone()).await;
                 variables["rule"] = made.data("/createRoutingRule/id");
@@ -391,7 +402,8 @@ async fn check_inside(test: &Test, bearer: &str, query: &str, ids: &Value, expec
 }
 
 /// Of an agent, what is not for everybody.
-const PRIVATE: [&str; 7] = [
+const PRIVATE: [&str; 8] = [
+    "pushRegistrations { id }",
     "email",
     "profile",
     "calendar { account }",

@@ -27,6 +27,7 @@ mod pages;
 mod paging;
 mod privacy;
 mod pushes;
+mod pushing;
 mod races;
 mod refusals;
 mod reminders;

@@ -6,7 +6,7 @@ use sea_orm::entity::prelude::*;
 use uuid::Uuid;
 
 use super::{ids, places};
-use crate::store::run_raw;
+use crate::store::{run_raw, statement};
 
 /// `state` of an offer that may be accepted.
 pub const OPEN: &str = "OPEN";
@@ -160,4 +160,40 @@ pub async fn of_the_unavailable<C: ConnectionTrait>(
     );
     let values = profiles.iter().map(|profile| (*profile).into()).chain([now.into()]);
     ids(db, &sql, values.collect::<Vec<_>>()).await
+}
+
+/// Open offers of agents who have a browser to be told in, are not in the app and were not told: the offer
+/// and its request, the oldest first.
+///
+/// # Errors
+/// The database's own.
+pub async fn not_pushed<C: ConnectionTrait>(
+    db: &C,
+    now: DateTime<Utc>,
+    most: u32,
+) -> Result<Vec<(Uuid, Uuid)>, DbErr> {
+    let sql = format!(
+        "SELECT o.id, o.request_id FROM live_chat_offers o \
+         WHERE o.state = 'OPEN' AND o.pushed_at IS NULL AND o.expires_at > ? \
+         AND EXISTS (SELECT 1 FROM push_registrations r WHERE r.agent_id = o.agent_id) \
+         AND NOT EXISTS (SELECT 1 FROM presences p WHERE p.agent_id = o.agent_id) \
+         ORDER BY o.offered_at LIMIT {most}"
+    );
+    let query = statement(db.get_database_backend(), &sql, [now.into()]);
+    let rows = db.query_all_raw(query).await?;
+    rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
+}
+
+/// Notes that browsers are told of an open offer. False where they were before, or it is over.
+///
+/// # Errors
+/// The database's own.
+pub async fn note_pushed<C: ConnectionTrait>(
+    db: &C,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    let sql = "UPDATE live_chat_offers SET pushed_at = ? \
+        WHERE id = ? AND state = 'OPEN' AND pushed_at IS NULL";
+    Ok(run_raw(db, sql, [now.into(), id.into()]).await? == 1)
 }
