@@ -46,7 +46,7 @@ pub struct App {
     /// What agents' schedules were when last read.
     pub schedules: ScheduleCache,
     /// Reads of who could take a meeting, shared by requests.
-    pub candidates: SharedReads<Option<Uuid>, Candidate>,
+    pub candidates: SharedReads<Option<Vec<Uuid>>, Candidate>,
     /// Reads of API keys by their hash, shared by requests.
     pub api_keys: SharedReads<Vec<u8>, api_key::Model>,
     /// How often what routing goes by has changed, read for many requests at once.

@@ -53,6 +53,8 @@ pub const RULES: &[(&str, Rule)] = &[
     ("routingRules", Rule::Has(P::ViewRouting)),
     ("webhooks", Rule::Has(P::ManageIntegrations)),
     ("webhook", Rule::Has(P::ManageIntegrations)),
+    ("team", Rule::Has(P::ViewRouting)),
+    ("teams", Rule::Has(P::ViewRouting)),
     ("createAgent", Rule::Has(P::ManageAgents)),
     ("updateAgent", Rule::Has(P::ManageAgents)),
     ("issueAgentToken", Rule::Has(P::ManageAgents)),
@@ -88,6 +90,9 @@ pub const RULES: &[(&str, Rule)] = &[
     ("deleteWebhook", Rule::Has(P::ManageIntegrations)),
     ("rotateWebhookSecret", Rule::Has(P::ManageIntegrations)),
     ("resendWebhookDelivery", Rule::Has(P::ManageIntegrations)),
+    ("createTeam", Rule::Has(P::ManageRouting)),
+    ("updateTeam", Rule::Has(P::ManageRouting)),
+    ("deleteTeam", Rule::Has(P::ManageRouting)),
     ("bookingChanged", Rule::Bookings),
     ("agentChanged", Rule::Known),
 ];

@@ -85,6 +85,14 @@ pub(crate) struct BusyTimesOf {
     pub(crate) since: DateTime<Utc>,
 }
 
+/// A team's members, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct MembersOf(pub(crate) Uuid);
+
+/// The teams that an agent is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TeamsOf(pub(crate) Uuid);
+
 /// A booking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct BookingById(pub(crate) Uuid);
@@ -165,6 +173,28 @@ impl Loader<BookingById> for Loaders {
         let select = store::booking::Entity::find();
         let rows = select.filter(store::booking::Column::Id.is_in(ids)).all(&self.0.db).await?;
         Ok(rows.into_iter().map(|row| (BookingById(row.id), row)).collect())
+    }
+}
+
+impl Loader<MembersOf> for Loaders {
+    type Value = Vec<agent::Model>;
+    type Error = LoadError;
+
+    async fn load(&self, keys: &[MembersOf]) -> Result<HashMap<MembersOf, Self::Value>, LoadError> {
+        let teams: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let members = crate::service::team::agents_of(&self.0, &teams).await?;
+        Ok(members.into_iter().map(|(team, agents)| (MembersOf(team), agents)).collect())
+    }
+}
+
+impl Loader<TeamsOf> for Loaders {
+    type Value = Vec<store::team::Model>;
+    type Error = LoadError;
+
+    async fn load(&self, keys: &[TeamsOf]) -> Result<HashMap<TeamsOf, Self::Value>, LoadError> {
+        let agents: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let teams = store::team::of_agents(&self.0.db, &agents).await?;
+        Ok(teams.into_iter().map(|(agent, teams)| (TeamsOf(agent), teams)).collect())
     }
 }
 

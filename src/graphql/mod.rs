@@ -18,6 +18,7 @@ pub mod routing_rule;
 pub mod scalars;
 pub mod slots;
 pub mod subscription;
+pub mod team;
 pub mod visitor;
 pub mod webhook;
 pub mod why;
@@ -49,6 +50,7 @@ pub struct Query(
     webhook::WebhookQuery,
     fallback::FallbackQuery,
     why::WhyQuery,
+    team::TeamQuery,
 );
 
 /// What can be done.
@@ -66,6 +68,7 @@ pub struct Mutation(
     routing_rule::RoutingRuleMutation,
     webhook::WebhookMutation,
     fallback::FallbackMutation,
+    team::TeamMutation,
 );
 
 /// The schema.

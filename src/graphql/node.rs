@@ -12,10 +12,11 @@ use super::delivery::Delivery;
 use super::error::Result;
 use super::loaders::{AgentById, BookingById, load};
 use super::routing_rule::RoutingRule;
+use super::team::Team;
 use super::webhook::Webhook;
 use crate::ids;
 use crate::service::access::Permission;
-use crate::service::{Error, booking, busy_time, routing_rule, webhook};
+use crate::service::{Error, booking, busy_time, routing_rule, team, webhook};
 use crate::store;
 
 /// Anything that has a global ID.
@@ -39,6 +40,8 @@ pub enum Node {
     RoutingRule(RoutingRule),
     /// A webhook.
     Webhook(Webhook),
+    /// A team.
+    Team(Team),
 }
 
 /// Queries for anything.
@@ -98,6 +101,12 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
         && caller.may(Permission::ManageIntegrations)
     {
         return Ok(webhook::find(app(ctx), id).await?.map(|found| Node::Webhook(Webhook(found))));
+    }
+    if let Some(id) = ids::TEAM.parse(id)
+        && caller.may(Permission::ViewRouting)
+    {
+        let found = team::find(app(ctx), id).await?;
+        return Ok(found.map(|found| Node::Team(Team(found))));
     }
     Ok(None)
 }

@@ -108,8 +108,8 @@ pub(crate) fn read_route(route: Option<&RouteInput>) -> Result<Route, Error> {
         Some(RouteInput::AgentId(id)) => {
             Ok(Route::Agent(read_id(ids::AGENT, id, "input.route.agentId")?))
         }
-        Some(RouteInput::TeamId(_)) => {
-            Err(Error::NotFound("input.route.teamId names no team".to_owned()))
+        Some(RouteInput::TeamId(id)) => {
+            Ok(Route::Team(read_id(ids::TEAM, id, "input.route.teamId")?))
         }
     }
 }

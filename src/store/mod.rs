@@ -25,6 +25,7 @@ pub mod process;
 pub mod queue;
 pub mod routing_rule;
 pub mod sync;
+pub mod team;
 pub mod webhook;
 
 pub use database::{

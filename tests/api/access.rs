@@ -85,6 +85,11 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("deleteWebhook", "mutation($webhook: ID!) { deleteWebhook(webhookId: $webhook) }"),
     ("rotateWebhookSecret", "mutation($webhook: ID!) { rotateWebhookSecret(webhookId: $webhook) { webhook { id } } }"),
     ("resendWebhookDelivery", "mutation($delivery: ID!) { resendWebhookDelivery(deliveryId: $delivery) { id } }"),
+    ("team", "query($team: ID!) { team(id: $team) { id } }"),
+    ("teams", "{ teams { nodes { id } } }"),
+    ("createTeam", "mutation($email: String!, $agent: ID!) { createTeam(input: { name: $email, memberIds: [$agent] }) { id } }"),
+    ("updateTeam", "mutation($team: ID!, $agent: ID!) { updateTeam(input: { teamId: $team, memberIds: [$agent] }) { id } }"),
+    ("deleteTeam", "mutation($team: ID!) { deleteTeam(teamId: $team) }"),
     ("bookingChanged", "subscription($agent: ID!) { bookingChanged(agentId: $agent) { id } }"),
     ("agentChanged", "subscription($agent: ID!) { agentChanged(agentId: $agent) { id } }"),
 ];
@@ -259,6 +264,11 @@ impl World {
                     deliveries(last: 1) { nodes { id } } } }";
                 let kept = test.admin(query, json!({ "id": webhook })).await;
                 variables["delivery"] = kept.data("/webhook/deliveries/nodes/0/id");
+            }
+            "team" | "updateTeam" | "deleteTeam" => {
+                let named = json!({ "agent": agent, "email": format!("Team {}", self.counter) });
+                let made = test.admin(operation("createTeam"), named).await;
+                variables["team"] = made.data("/createTeam/id");
             }
             "deleteBusyTime" => {
                 let made = test.admin(operation("createBusyTime"), variables.clone()).await;

@@ -29,8 +29,14 @@ const KEY_KEPT: TimeDelta = TimeDelta::hours(48);
 const KEY_CHARS: usize = 200;
 /// Most calendars that are asked at once for one booking.
 const MOST_ASKED: usize = 16;
-/// The queue of all agents.
-const QUEUE: &str = "all";
+/// The queue whose turns are taken on this route.
+fn queue_of(route: Route) -> Option<String> {
+    match route {
+        Route::Queue => Some("all".to_owned()),
+        Route::Team(id) => Some(format!("team/{id}")),
+        Route::Agent(_) => None,
+    }
+}
 
 /// What a visitor asks for.
 #[derive(Clone, Debug)]
@@ -150,8 +156,9 @@ fn check(app: &App, caller: &Caller, request: BookMeeting) -> Result<Checked> {
 /// The same for the same input, whatever order of fields it was sent in.
 fn fingerprint(request: &BookMeeting) -> String {
     let route = match request.route {
-        Route::Queue => None,
-        Route::Agent(id) => Some(id),
+        Route::Queue => serde_json::Value::Null,
+        Route::Agent(id) => id.to_string().into(),
+        Route::Team(id) => serde_json::json!({ "team": id }),
     };
     let ends_at = request.ends_at.map(|end| end.timestamp_micros());
     let same = serde_json::json!([
@@ -202,8 +209,8 @@ async fn gather(app: &App, request: &Checked) -> Result<(Vec<Free>, Refusals)> {
             _ => {}
         }
     }
-    let ordered = match request.route {
-        Route::Queue if 1 < free.len() => in_order(free, &queue::turns(&app.db, QUEUE).await?),
+    let ordered = match queue_of(request.route) {
+        Some(queue) if 1 < free.len() => in_order(free, &queue::turns(&app.db, &queue).await?),
         _ => free,
     };
     fresh(app, ordered).await
@@ -338,12 +345,12 @@ async fn assign(
     request: &Checked,
     free: Vec<Free>,
 ) -> Result<Option<Won>> {
-    let (queue, free) = match request.route {
-        Route::Agent(_) => (None, free),
-        Route::Queue => {
+    let (queue, free) = match queue_of(request.route) {
+        None => (None, free),
+        Some(name) => {
             // From here on nobody else is assigned from the queue, so the order read now holds.
-            let queue = queue::lock(transaction, QUEUE).await?;
-            (Some(queue), read_turns(transaction, free).await?)
+            let queue = queue::lock(transaction, &name).await?;
+            (Some(queue), read_turns(transaction, &name, free).await?)
         }
     };
     for Free { agent, slot, schedule } in free {
@@ -375,11 +382,15 @@ async fn take_turn(
 }
 
 /// Puts the candidates in the order that holds now that the queue is locked.
-async fn read_turns(transaction: &DatabaseTransaction, free: Vec<Free>) -> Result<Vec<Free>> {
+async fn read_turns(
+    transaction: &DatabaseTransaction,
+    queue: &str,
+    free: Vec<Free>,
+) -> Result<Vec<Free>> {
     if free.len() < 2 {
         return Ok(free);
     }
-    let turns = queue::turns(transaction, QUEUE).await?;
+    let turns = queue::turns(transaction, queue).await?;
     Ok(in_order(free, &turns))
 }
 
