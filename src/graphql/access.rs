@@ -55,6 +55,7 @@ pub const RULES: &[(&str, Rule)] = &[
     ("webhook", Rule::Has(P::ManageIntegrations)),
     ("team", Rule::Has(P::ViewRouting)),
     ("teams", Rule::Has(P::ViewRouting)),
+    ("explainRouting", Rule::Has(P::ViewRouting)),
     ("createAgent", Rule::Has(P::ManageAgents)),
     ("updateAgent", Rule::Has(P::ManageAgents)),
     ("issueAgentToken", Rule::Has(P::ManageAgents)),

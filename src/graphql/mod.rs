@@ -14,6 +14,7 @@ pub mod live_chat;
 pub(crate) mod loaders;
 pub mod node;
 pub mod page;
+pub mod routing;
 pub mod routing_rule;
 pub mod scalars;
 pub mod slots;
@@ -51,6 +52,7 @@ pub struct Query(
     fallback::FallbackQuery,
     why::WhyQuery,
     team::TeamQuery,
+    routing::RoutingQuery,
 );
 
 /// What can be done.

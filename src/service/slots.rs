@@ -116,7 +116,11 @@ pub(crate) async fn bookable(app: &App, route: Route) -> Result<Vec<Bookable>> {
     let only = match route {
         Route::Queue => None,
         Route::Agent(id) => Some(vec![id]),
-        Route::Team(id) => Some(super::team::members(app, id).await?.1),
+        Route::Team(id) => {
+            let rules = super::routing_rule::snapshot(app).await?;
+            let team = rules.teams.get(&id).ok_or_else(|| super::team::unknown(id))?;
+            Some(team.members.clone())
+        }
     };
     let candidates = candidates(app, only).await?;
     if let (Route::Agent(id), true) = (route, candidates.is_empty()) {

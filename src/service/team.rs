@@ -40,16 +40,6 @@ pub async fn find(app: &App, id: Uuid) -> Result<Option<Model>> {
     Ok(Entity::find_by_id(id).one(&app.db).await?)
 }
 
-/// The team's members, in order.
-///
-/// # Errors
-/// `NOT_FOUND` where there is no such team.
-pub async fn members(app: &App, id: Uuid) -> Result<(Model, Vec<Uuid>)> {
-    let found = find(app, id).await?.ok_or_else(|| unknown(id))?;
-    let members = team::members(&app.db, &[id]).await?.remove(&id);
-    Ok((found, members.unwrap_or_else(Vec::new)))
-}
-
 /// The members of several teams as records, in order, deactivated ones included.
 ///
 /// # Errors

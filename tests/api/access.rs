@@ -87,6 +87,7 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("resendWebhookDelivery", "mutation($delivery: ID!) { resendWebhookDelivery(deliveryId: $delivery) { id } }"),
     ("team", "query($team: ID!) { team(id: $team) { id } }"),
     ("teams", "{ teams { nodes { id } } }"),
+    ("explainRouting", "query($email: EmailAddress!) { explainRouting(person: { email: $email }) { chosen { id } } }"),
     ("createTeam", "mutation($email: String!, $agent: ID!) { createTeam(input: { name: $email, memberIds: [$agent] }) { id } }"),
     ("updateTeam", "mutation($team: ID!, $agent: ID!) { updateTeam(input: { teamId: $team, memberIds: [$agent] }) { id } }"),
     ("deleteTeam", "mutation($team: ID!) { deleteTeam(teamId: $team) }"),

@@ -4,11 +4,14 @@
 //! the first tier that has somebody to take them. Within a tier it is round robin, each tier's queue
 //! counting its own turns. What was looked at is kept as a [`Record`] with each booking and live chat.
 
+mod explain;
+pub(crate) mod meeting;
 mod record;
 mod resolve;
 
 use uuid::Uuid;
 
+pub use explain::{Explanation, Question, explain};
 pub use record::{
     CandidateRecord, MOST_CANDIDATES, MatchedAccount, Outcome, Record, RuleRecord, SkipReason,
     TierRecord,

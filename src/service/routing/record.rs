@@ -5,6 +5,8 @@ use uuid::Uuid;
 
 use super::{Resolved, Tier, TierKind};
 
+/// Most rules that are listed.
+const MOST_RULES: usize = 100;
 /// Most candidates that are listed for each tier.
 pub const MOST_CANDIDATES: usize = 50;
 
@@ -13,7 +15,7 @@ pub const MOST_CANDIDATES: usize = 50;
 pub struct Record {
     /// The account that the visitor is of.
     pub account: Option<MatchedAccount>,
-    /// Every rule that was looked at, in order.
+    /// The rules that were looked at, in order; at most 100, those that matched before others.
     pub rules: Vec<RuleRecord>,
     /// In the order in which they were gone through.
     pub tiers: Vec<TierRecord>,
@@ -117,8 +119,16 @@ impl Record {
     /// Begins a record: no tier has been gone through yet.
     pub fn new(resolved: &Resolved) -> Self {
         let tiers = resolved.tiers.iter().map(TierRecord::new).collect();
-        let (account, rules) = (resolved.account.clone(), resolved.rules.clone());
-        Self { account, rules, tiers, chosen: None }
+        let matched = resolved.rules.iter().filter(|rule| rule.matched).count();
+        let mut others = MOST_RULES.saturating_sub(matched);
+        let mut rules = resolved.rules.clone();
+        rules.retain(|rule| {
+            let is_kept = rule.matched || 0 < others;
+            others = others.saturating_sub(usize::from(!rule.matched));
+            is_kept
+        });
+        rules.truncate(MOST_RULES);
+        Self { account: resolved.account.clone(), rules, tiers, chosen: None }
     }
 
     /// Notes the candidates of a tier, in order of turn, in place of those noted before.

@@ -37,7 +37,14 @@ pub async fn resolve(
     company: Option<&Company>,
 ) -> Result<Resolved> {
     match route {
-        Route::Agent(id) => Ok(direct(vec![one_agent(app, id).await?])),
+        Route::Agent(id) => {
+            // Who looks for a meeting reads the agent anyway, and finds out whether there is one.
+            let name = match purpose {
+                Purpose::Meeting => None,
+                Purpose::LiveChat => Some(agent::get(app, id).await?.name),
+            };
+            Ok(direct(vec![one_agent(id, name)]))
+        }
         Route::Team(id) => {
             let mut tiers = vec![one_team(app, purpose, id).await?];
             if purpose == Purpose::LiveChat {
@@ -53,24 +60,19 @@ fn direct(tiers: Vec<Tier>) -> Resolved {
     Resolved { tiers, rules: Vec::new(), account: None }
 }
 
-async fn one_agent(app: &App, id: Uuid) -> Result<Tier> {
-    let agent = agent::get(app, id).await?;
-    Ok(Tier {
-        kind: TierKind::Agent,
-        id: Some(id),
-        name: Some(agent.name),
-        agents: Some(vec![id]),
-        queue: None,
-    })
+fn one_agent(id: Uuid, name: Option<String>) -> Tier {
+    let (kind, agents) = (TierKind::Agent, Some(vec![id]));
+    Tier { kind, id: Some(id), name, agents, queue: None }
 }
 
 async fn one_team(app: &App, purpose: Purpose, id: Uuid) -> Result<Tier> {
-    let (team, members) = team::members(app, id).await?;
+    let rules = routing_rule::snapshot(app).await?;
+    let team = rules.teams.get(&id).ok_or_else(|| team::unknown(id))?;
     Ok(Tier {
         kind: TierKind::Team,
         id: Some(id),
-        name: Some(team.name),
-        agents: Some(members),
+        name: Some(team.name.clone()),
+        agents: Some(team.members.clone()),
         queue: Some(queue(purpose, &format!("team/{id}"))),
     })
 }
