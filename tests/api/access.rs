@@ -400,8 +400,13 @@ const PRIVATE: [&str; 7] = [
 ];
 
 /// Of an agent, what any known caller may see.
-const KNOWN: [&str; 4] =
-    ["active", "inMeetingQueue", "meetingAvailability { timeZone }", "liveChat { status }"];
+const KNOWN: [&str; 5] = [
+    "weight",
+    "active",
+    "inMeetingQueue",
+    "meetingAvailability { timeZone }",
+    "liveChat { status }",
+];
 
 on_both! {
     async fn a_visitor_sees_of_the_agent_who_it_is(test: Test) {

@@ -6,6 +6,7 @@ use sea_orm::{EntityTrait, Set};
 use serde_json::{Value, json};
 
 use crate::on_both;
+use crate::support::office::Office;
 use crate::support::{Answer, Test};
 
 /// Makes a team and returns its ID.
@@ -227,6 +228,30 @@ on_both! {
         let query = "query($id: ID!) { booking(id: $id) { routing { chosen { name } } } }";
         let seen = test.send(&own, query, json!({ "id": id })).await;
         assert_eq!(seen.data("/booking/routing/chosen/name"), "Grace");
+    }
+}
+
+on_both! {
+    /// Calendars elsewhere are asked in the order of the tiers, and no more of them than it takes.
+    async fn calendars_are_asked_tier_by_tier(office: Office) {
+        let test = &office.test;
+        let named = office.hire("Named").await;
+        office.hire("Other").await;
+        account(test, "acme.example", &office.agent).await;
+        rule(test, "France", 1, json!({ "agentIds": [named] })).await;
+        let asked = office.calendar.calls("free_busy");
+        let start = "2027-01-05T10:00:00Z";
+        assert_eq!(booked(test, "v@acme.example", "France", start).await, "Grace");
+        assert_eq!(office.calendar.calls("free_busy"), asked + 1);
+        // The owner's calendar holds what was not told.
+        let start = "2027-01-05T12:00:00Z";
+        office.calendar.put(&office.agent, "untold", start, 30);
+        let made = book(test, "v@acme.example", "France", start).await;
+        assert_eq!(made.data("/bookMeeting/booking/agent/name"), "Named");
+        assert_eq!(
+            shown(&made.data("/bookMeeting/booking/routing")),
+            ["OWNER Grace:BUSY", "RULE Named:CHOSEN", "ALL Other:NOT_REACHED"]
+        );
     }
 }
 
