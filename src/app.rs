@@ -61,6 +61,8 @@ pub struct App {
     pub wake: Notify,
     /// Tells this process's worker that there is a calendar to look at.
     pub wake_sync: Notify,
+    /// Tells this process's worker that a live chat has another time at which something is due.
+    pub wake_live_chats: Notify,
 }
 
 /// The calendars that agents can connect, by key.
@@ -109,6 +111,7 @@ impl App {
             presence: Presence::default(),
             wake: Notify::new(),
             wake_sync: Notify::new(),
+            wake_live_chats: Notify::new(),
         }
     }
 

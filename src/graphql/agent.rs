@@ -99,6 +99,13 @@ impl Agent {
         LiveChatAvailability::of(app(ctx), &self.0)
     }
 
+    /// Whether the agent is written to about live chats that nobody took. Visible to the agent itself and to
+    /// callers who manage agents.
+    async fn failed_action_notifications(&self, ctx: &Context<'_>) -> Result<bool> {
+        self.private(ctx)?;
+        Ok(self.0.notify_failed_actions)
+    }
+
     /// Single dates whose meeting blocks differ from the weekly ones, in date order. Visible to the
     /// agent itself and to callers who manage agents.
     #[graphql(complexity = "super::page::cost_of_list(child_complexity)")]

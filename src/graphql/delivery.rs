@@ -32,6 +32,8 @@ pub enum DeliveryKind {
     Webhook,
     /// Word to the visitor that the meeting is coming up.
     ReminderMail,
+    /// Word of a live chat that nobody took, to an agent who asked for it.
+    MissedChatMail,
 }
 
 /// Something that a change caused and that is to reach somebody.

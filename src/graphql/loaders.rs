@@ -6,6 +6,10 @@
 //! once the operation's task has nothing left to do but wait: every field that could add to it was
 //! asked by then. Results reach all fields in one go too, so that the next level is as complete.
 
+mod live_chat;
+
+pub(crate) use live_chat::{ActiveChatsOf, LiveChatRequestById, OffersOf};
+
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;

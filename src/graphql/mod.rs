@@ -11,6 +11,9 @@ pub mod error;
 pub mod fallback;
 pub mod invite;
 pub mod live_chat;
+pub mod live_chat_news;
+pub mod live_chat_offer;
+pub mod live_chat_request;
 pub(crate) mod loaders;
 pub mod node;
 pub mod page;
@@ -26,7 +29,7 @@ pub mod why;
 
 use std::sync::Arc;
 
-use async_graphql::{MergedObject, Schema as AnySchema, SchemaBuilder};
+use async_graphql::{MergedObject, MergedSubscription, Schema as AnySchema, SchemaBuilder};
 
 use crate::app::App;
 use crate::http::{Credentials, Identify, Identity};
@@ -43,6 +46,7 @@ pub struct Query(
     node::NodeQuery,
     agent::AgentQuery,
     booking::BookingQuery,
+    live_chat_request::LiveChatQuery,
     slots::SlotQuery,
     calendar::CalendarQuery,
     invite::InviteQuery,
@@ -62,6 +66,8 @@ pub struct Mutation(
     agent::AgentMutation,
     availability::AvailabilityMutation,
     live_chat::LiveChatMutation,
+    live_chat_request::LiveChatRequestMutation,
+    live_chat_offer::LiveChatOfferMutation,
     invite::InviteMutation,
     calendar::CalendarMutation,
     booking::BookingMutation,
@@ -73,11 +79,15 @@ pub struct Mutation(
     team::TeamMutation,
 );
 
-/// The schema.
-pub type Schema = AnySchema<Query, Mutation, subscription::Subscription>;
+/// News, as it happens.
+#[derive(Debug, Default, MergedSubscription)]
+pub struct Subscription(subscription::ChangeSubscription, live_chat_news::LiveChatSubscription);
 
-fn builder() -> SchemaBuilder<Query, Mutation, subscription::Subscription> {
-    AnySchema::build(Query::default(), Mutation::default(), subscription::Subscription)
+/// The schema.
+pub type Schema = AnySchema<Query, Mutation, Subscription>;
+
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    AnySchema::build(Query::default(), Mutation::default(), Subscription::default())
         .limit_complexity(MOST_COMPLEXITY)
 }
 

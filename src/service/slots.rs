@@ -82,6 +82,28 @@ pub async fn alternatives(
     Ok(scheduling::nearest(free, start, ALTERNATIVES))
 }
 
+/// How far ahead [`next`] looks first, which is most often enough, and then.
+const NEXT_WITHIN: [TimeDelta; 2] = [TimeDelta::days(3), TimeDelta::days(14)];
+
+/// The next slots from now on, within 14 days, in order of start: at most so many, each start once.
+///
+/// # Errors
+/// `NOT_FOUND` for an unknown agent or team.
+pub async fn next(app: &App, route: Route, most: usize) -> Result<Vec<TimeRange>> {
+    let now = app.now();
+    let mut next = Vec::new();
+    for within in NEXT_WITHIN {
+        let window = TimeRange::lasting(now, within).map_err(Error::internal)?;
+        next = slots_within(app, route, window, &Refusals::new()).await?;
+        next.dedup_by_key(|slot| slot.start());
+        if most <= next.len() {
+            break;
+        }
+    }
+    next.truncate(most);
+    Ok(next)
+}
+
 async fn slots_within(
     app: &App,
     route: Route,

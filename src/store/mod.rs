@@ -29,7 +29,8 @@ pub mod team;
 pub mod webhook;
 
 pub use database::{
-    begin, connect, is_guard_violation, is_unique_violation, like, run_raw, statement,
+    begin, connect, is_guard_violation, is_unique_violation, is_worth_another_try, like, run_raw,
+    statement,
 };
 pub use json::JsonOf;
 pub use lease::Lease;

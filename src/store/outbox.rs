@@ -42,6 +42,8 @@ pub enum Kind {
     Webhook,
     /// Word to the visitor that the meeting is coming up.
     ReminderMail,
+    /// Word of a live chat that nobody took, to an agent who asked for it.
+    MissedChatMail,
 }
 
 impl Kind {
@@ -56,6 +58,7 @@ impl Kind {
             Self::CalendarFarewell => "CALENDAR_FAREWELL",
             Self::Webhook => "WEBHOOK",
             Self::ReminderMail => "REMINDER_MAIL",
+            Self::MissedChatMail => "MISSED_CHAT_MAIL",
         }
     }
 
@@ -70,6 +73,7 @@ impl Kind {
             Self::CalendarFarewell,
             Self::Webhook,
             Self::ReminderMail,
+            Self::MissedChatMail,
         ];
         all.into_iter().find(|kind| kind.as_str() == text)
     }
@@ -89,6 +93,15 @@ pub enum Payload {
     Webhook(WebhookMessage),
     /// Of a meeting that is coming up.
     Reminder(Reminder),
+    /// Of a live chat that nobody took.
+    MissedChat(MissedChat),
+}
+
+/// Which live chat nobody took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissedChat {
+    /// The request.
+    pub missed_chat: Uuid,
 }
 
 /// Which calendar must be connected again.
@@ -531,6 +544,27 @@ pub async fn send_again<C: ConnectionTrait>(
         AND (lease_until IS NULL OR lease_until <= ?)";
     let values = [now.into(), give_up_at.into(), id.into(), now.into()];
     Ok(run_raw(db, sql, values).await? == 1)
+}
+
+/// How many rows of the same kind were written before this one for this agent, in the same hour of the clock.
+///
+/// # Errors
+/// The database's own.
+pub async fn before_in_hour<C: ConnectionTrait>(
+    db: &C,
+    row: &Model,
+    agent: Uuid,
+) -> Result<u64, DbErr> {
+    use chrono::DurationRound;
+    use sea_orm::PaginatorTrait;
+    let hour = row.created_at.duration_trunc(chrono::TimeDelta::hours(1)).unwrap_or(row.created_at);
+    Entity::find()
+        .filter(Column::Kind.eq(row.kind.as_str()))
+        .filter(Column::AgentId.eq(agent))
+        .filter(Column::CreatedAt.gte(hour))
+        .filter(Column::Id.lt(row.id))
+        .count(db)
+        .await
 }
 
 /// When the next row is due, if any is pending.

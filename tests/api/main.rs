@@ -10,6 +10,7 @@ mod bad_days;
 mod bad_input;
 mod booking;
 mod builtin_calendar;
+mod chats;
 mod cluster;
 mod command_line;
 mod connecting;
