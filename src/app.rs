@@ -47,7 +47,7 @@ pub struct App {
     /// What agents' schedules were when last read.
     pub schedules: ScheduleCache,
     /// Reads of who could take a meeting, shared by requests.
-    pub candidates: SharedReads<Option<Uuid>, Candidate>,
+    pub candidates: SharedReads<Option<Vec<Uuid>>, Candidate>,
     /// Reads of API keys by their hash, shared by requests.
     pub api_keys: SharedReads<Vec<u8>, api_key::Model>,
     /// How often what routing goes by has changed, read for many requests at once.
@@ -65,6 +65,8 @@ pub struct App {
     pub wake: Notify,
     /// Tells this process's worker that there is a calendar to look at.
     pub wake_sync: Notify,
+    /// Tells this process's worker that a live chat has another time at which something is due.
+    pub wake_live_chats: Notify,
 }
 
 /// The calendars that agents can connect, by key.
@@ -114,6 +116,7 @@ impl App {
             vapid: OnceCell::new(),
             wake: Notify::new(),
             wake_sync: Notify::new(),
+            wake_live_chats: Notify::new(),
         }
     }
 

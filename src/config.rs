@@ -44,6 +44,7 @@ struct Written {
     delivery: Delivery,
     sync: Sync,
     reminders: WrittenReminders,
+    live_chat: LiveChat,
     #[serde(default)]
     calendars: CalendarSettings,
 }
@@ -94,6 +95,8 @@ pub struct Config {
     pub sync: Sync,
     /// When visitors are reminded of their meetings.
     pub reminders: Reminders,
+    /// How long live chats wait.
+    pub live_chat: LiveChat,
     /// What each calendar provider is told, by its key.
     pub calendars: CalendarSettings,
 }
@@ -147,6 +150,15 @@ pub struct Reminders {
 #[serde(deny_unknown_fields)]
 struct WrittenReminders {
     minutes_before: Numbers,
+}
+
+/// How long live chats wait. See `src/defaults.toml`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "said where the values stand")]
+pub struct LiveChat {
+    pub offer_seconds: u32,
+    pub idle_minutes: u32,
 }
 
 /// What each calendar provider is told, by its key. Never shown: there are secrets among it.
@@ -298,6 +310,7 @@ impl Written {
             delivery: self.delivery.check()?,
             sync: self.sync.check()?,
             reminders: self.reminders.check()?,
+            live_chat: self.live_chat.check()?,
             calendars: self.calendars,
         };
         if let Some(key) = &config.secret_key {
@@ -362,6 +375,14 @@ impl WrittenReminders {
             return Err(problem(key, format!("{} numbers", minutes_before.len()), allowed));
         }
         Ok(Reminders { minutes_before })
+    }
+}
+
+impl LiveChat {
+    fn check(self) -> Result<Self, ConfigError> {
+        between("live_chat.offer_seconds", self.offer_seconds, 5..=3600)?;
+        between("live_chat.idle_minutes", self.idle_minutes, 1..=1440)?;
+        Ok(self)
     }
 }
 

@@ -11,7 +11,7 @@ use super::scalars::DateTime;
 use crate::app::App;
 use crate::ids::{self, Prefix};
 use crate::service::access::{self, Caller, Permission as P, Profile as ProfileName};
-use crate::service::{Error, booking};
+use crate::service::{Error, booking, live_chat};
 
 /// Who may call a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,9 @@ pub enum Rule {
     SelfOr(&'static [P]),
     /// An agent for its own bookings; for all of them, whoever has MANAGE_ALL_MEETINGS.
     Bookings,
+    /// An agent for its own live chats with VIEW_MY_CONVERSATIONS; for all, whoever has
+    /// VIEW_ALL_CONVERSATIONS.
+    Conversations,
     /// Whoever holds the booking's manage token; by ID as [`Rule::Bookings`].
     Reference,
 }
@@ -42,6 +45,8 @@ pub const RULES: &[(&str, Rule)] = &[
     ("booking", Rule::Bookings),
     ("managedBooking", Rule::Open),
     ("bookings", Rule::Bookings),
+    ("liveChatRequest", Rule::Open),
+    ("liveChats", Rule::Conversations),
     ("slots", Rule::Open),
     ("calendarProviders", Rule::Known),
     ("templateTokens", Rule::Known),
@@ -60,6 +65,9 @@ pub const RULES: &[(&str, Rule)] = &[
     ("updateAccount", Rule::Has(P::ManageRouting)),
     ("deleteAccount", Rule::Has(P::ManageRouting)),
     ("importAccounts", Rule::Has(P::ManageRouting)),
+    ("team", Rule::Has(P::ViewRouting)),
+    ("teams", Rule::Has(P::ViewRouting)),
+    ("explainRouting", Rule::Has(P::ViewRouting)),
     ("createAgent", Rule::Has(P::ManageAgents)),
     ("updateAgent", Rule::Has(P::ManageAgents)),
     ("issueAgentToken", Rule::Has(P::ManageAgents)),
@@ -72,6 +80,13 @@ pub const RULES: &[(&str, Rule)] = &[
     ("setLiveChatAvailability", Rule::Own(P::ManageLiveChatAvailability)),
     ("setLiveChatOverride", Rule::Own(P::ManageLiveChatAvailability)),
     ("clearLiveChatOverride", Rule::Own(P::ManageLiveChatAvailability)),
+    ("setFailedActionNotifications", Rule::SelfOr(&[P::ManageAgents])),
+    ("requestLiveChat", Rule::Open),
+    ("cancelLiveChat", Rule::Open),
+    ("touchLiveChat", Rule::Open),
+    ("endLiveChat", Rule::Known),
+    ("acceptLiveChat", Rule::Known),
+    ("declineLiveChat", Rule::Known),
     ("startCalendarAuthorization", Rule::Own(P::ConnectCalendar)),
     ("connectCalendar", Rule::Own(P::ConnectCalendar)),
     ("disconnectCalendar", Rule::Own(P::ConnectCalendar)),
@@ -97,8 +112,13 @@ pub const RULES: &[(&str, Rule)] = &[
     ("deleteWebhook", Rule::Has(P::ManageIntegrations)),
     ("rotateWebhookSecret", Rule::Has(P::ManageIntegrations)),
     ("resendWebhookDelivery", Rule::Has(P::ManageIntegrations)),
+    ("createTeam", Rule::Has(P::ManageRouting)),
+    ("updateTeam", Rule::Has(P::ManageRouting)),
+    ("deleteTeam", Rule::Has(P::ManageRouting)),
     ("bookingChanged", Rule::Bookings),
     ("agentChanged", Rule::Known),
+    ("incomingLiveChats", Rule::Known),
+    ("liveChatRequestChanged", Rule::Open),
 ];
 
 /// Lets the caller into the field that is being resolved, or not. Rules about an agent's own settings
@@ -111,6 +131,7 @@ pub(crate) fn authorise(ctx: &Context<'_>) -> Result<()> {
         Rule::Known => Ok(caller.require_known()?),
         Rule::Has(permission) => Ok(caller.require(permission)?),
         Rule::Bookings => Ok(booking::agent_of(caller).map(|_| ())?),
+        Rule::Conversations => Ok(live_chat::scope_of_list(caller).map(|_| ())?),
         Rule::Own(_) | Rule::SelfOr(_) => Err(no_rule(ctx.field().name()).into()),
     }
 }

@@ -10,10 +10,13 @@ use super::calendar::{BusyTime, CalendarConnection};
 use super::error::{ApiError, Result};
 use super::invite::InviteTemplate;
 use super::live_chat::LiveChatAvailability;
-use super::loaders::{BookingsOf, BusyTimesOf, CalendarOf, OverridesOf, PushRegistrationsOf, load};
+use super::loaders::{
+    BookingsOf, BusyTimesOf, CalendarOf, OverridesOf, PushRegistrationsOf, TeamsOf, load,
+};
 use super::page::{Cursor, PageArgs, connection};
 use super::push::PushRegistration;
 use super::scalars::{Date, DateTime, EmailAddress, Locale};
+use super::team::Team;
 use crate::ids;
 use crate::service::access::Permission;
 use crate::service::{Error, access, agent as service, booking};
@@ -99,6 +102,13 @@ impl Agent {
         LiveChatAvailability::of(app(ctx), &self.0)
     }
 
+    /// Whether the agent is written to about live chats that nobody took. Visible to the agent itself and to
+    /// callers who manage agents.
+    async fn failed_action_notifications(&self, ctx: &Context<'_>) -> Result<bool> {
+        self.private(ctx)?;
+        Ok(self.0.notify_failed_actions)
+    }
+
     /// Single dates whose meeting blocks differ from the weekly ones, in date order. Visible to the
     /// agent itself and to callers who manage agents.
     #[graphql(complexity = "super::page::cost_of_list(child_complexity)")]
@@ -135,6 +145,21 @@ impl Agent {
         self.private(ctx)?;
         let found = load(ctx, PushRegistrationsOf(self.0.id)).await?;
         Ok(found.into_iter().flatten().map(PushRegistration).collect())
+    }
+
+    /// The teams that the agent is in, in the order in which they were made. Needs VIEW_ROUTING.
+    #[graphql(complexity = "super::page::cost_of_list(child_complexity)")]
+    async fn teams(&self, ctx: &Context<'_>) -> Result<Vec<Team>> {
+        caller(ctx).require(Permission::ViewRouting)?;
+        let teams = load(ctx, TeamsOf(self.0.id)).await?;
+        Ok(teams.into_iter().flatten().map(Team).collect())
+    }
+
+    /// How many times as often as an agent of weight 1 this one is next in a queue: 1 to 10. For known
+    /// callers.
+    async fn weight(&self, ctx: &Context<'_>) -> Result<i32> {
+        caller(ctx).require_known()?;
+        Ok(self.0.weight)
     }
 
     /// The confirmation that the agent's visitors receive. Visible to the agent itself and to callers
@@ -209,6 +234,8 @@ pub struct UpdateAgentInput {
     active: Option<bool>,
     /// What the agent may do. At most what the caller may.
     profile: Option<Profile>,
+    /// How many times as often as an agent of weight 1 this one is next in a queue: 1 to 10.
+    weight: Option<i64>,
 }
 
 /// Queries about agents.
@@ -277,6 +304,7 @@ impl AgentMutation {
             locale: input.locale.map(|locale| locale.0),
             active: input.active,
             profile: input.profile.map(Into::into),
+            weight: input.weight,
         };
         Ok(Agent(service::update(app(ctx), caller(ctx), id, update).await?))
     }

@@ -9,10 +9,12 @@ use super::drift::CalendarEventDrift;
 use super::error::Result;
 use super::loaders::{AgentById, BookingById, CountOf, load};
 use super::page::{Cursor, PageArgs, connection};
+use super::routing::RoutingExplanation;
 use super::scalars::{DateTime, Locale, TimeZone, Url};
 use super::slots::{RouteInput, Slot, read_route};
 use super::visitor::{Company, CompanyInput, Person, PersonInput};
 use crate::ids;
+use crate::service::access::Permission;
 use crate::service::booking::{self as service, Booked};
 use crate::service::{Error, calendar, text};
 use crate::store::booking::{CANCELLED, CONFIRMED, Model};
@@ -186,6 +188,20 @@ impl Booking {
             delivered_at: self.0.mail_delivered_at.map(Into::into),
             problem: self.0.mail_problem.clone().filter(|_| sees_all),
         })
+    }
+
+    /// How its agent was found; null for one made before that was kept. For those who may see the
+    /// booking, and with VIEW_ROUTING; null for others.
+    async fn routing(&self, ctx: &Context<'_>) -> Result<Option<RoutingExplanation>> {
+        let caller = caller(ctx);
+        let sees = service::may_see(caller, self.0.agent_id);
+        match &self.0.routing {
+            Some(kept) if sees || caller.may(Permission::ViewRouting) => {
+                let record = serde_json::from_value(kept.0.clone()).map_err(Error::internal)?;
+                Ok(Some(RoutingExplanation::kept(record, Some(self.0.starts_at))))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// When it was booked.
@@ -424,7 +440,7 @@ impl BookingMutation {
             person: input.person.into(),
             company: input.company.map(Into::into),
             notes: input.notes,
-            route: read_route(input.route.as_ref())?,
+            route: read_route(input.route.as_ref(), "input.route")?,
             idempotency_key: input.idempotency_key,
         };
         Ok(service::book(app(ctx), caller(ctx), request).await?.into())

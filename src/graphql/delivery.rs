@@ -34,6 +34,8 @@ pub enum DeliveryKind {
     ReminderMail,
     /// Word of a live chat that is offered, in a browser of an agent who is not in the app.
     WebPush,
+    /// Word of a live chat that nobody took, to an agent who asked for it.
+    MissedChatMail,
 }
 
 /// Something that a change caused and that is to reach somebody.

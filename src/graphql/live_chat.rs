@@ -1,16 +1,18 @@
 //! When agents take live chats.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
 
 use super::access::{app, authorise_for};
 use super::agent::Agent;
 use super::availability::{AvailabilityBlock, AvailabilityBlockInput, blocks_of, read_weekly};
 use super::error::Result;
+use super::loaders::{ActiveChatsOf, load};
 use super::scalars::{DateTime, TimeZone};
 use crate::app::App;
 use crate::scheduling::{ChatOverride, ChatStatus};
 use crate::service::live_chat as service;
 use crate::store::agent::Model;
+use uuid::Uuid;
 
 /// Whether an agent takes live chats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -47,7 +49,10 @@ impl From<ChatOverride> for LiveChatOverride {
 
 /// When an agent takes live chats.
 #[derive(Clone, Debug, SimpleObject)]
+#[graphql(complex)]
 pub struct LiveChatAvailability {
+    #[graphql(skip)]
+    agent: Uuid,
     /// UTC until set.
     time_zone: TimeZone,
     /// Ordered by day, then start; several a day allowed, never overlapping.
@@ -59,12 +64,24 @@ pub struct LiveChatAvailability {
     /// The toggle, while it is in force.
     #[graphql(name = "override")]
     in_force: Option<LiveChatOverride>,
+    /// Most chats at once, open offers included.
+    limit: i32,
+}
+
+#[ComplexObject]
+impl LiveChatAvailability {
+    /// Chats that go on now.
+    async fn active(&self, ctx: &Context<'_>) -> Result<i64> {
+        Ok(load(ctx, ActiveChatsOf(self.agent)).await?.unwrap_or(0))
+    }
 }
 
 impl LiveChatAvailability {
     pub(crate) fn of(app: &App, agent: &Model) -> Result<Self> {
         let state = service::state(app, agent)?;
         Ok(Self {
+            agent: agent.id,
+            limit: agent.chat_limit,
             time_zone: TimeZone(agent.chat_time_zone.clone()),
             blocks: blocks_of(&agent.chat_blocks.0),
             status: state.status.into(),
@@ -82,6 +99,8 @@ pub struct SetLiveChatAvailabilityInput {
     time_zone: Option<TimeZone>,
     /// At most 12 a day; they may touch but not overlap.
     blocks: Option<Vec<AvailabilityBlockInput>>,
+    /// Most chats at once, open offers included: 1 to 100; 10 until set.
+    limit: Option<i64>,
 }
 
 /// The toggle.
@@ -108,7 +127,7 @@ impl LiveChatMutation {
         let agent = authorise_for(ctx, &input.agent_id, "input.agentId")?;
         let zone = input.time_zone.map(|zone| zone.read("input.timeZone")).transpose()?;
         let blocks = input.blocks.map(|blocks| read_weekly(&blocks)).transpose()?;
-        Ok(Agent(service::set_availability(app(ctx), agent, zone, blocks).await?))
+        Ok(Agent(service::set_availability(app(ctx), agent, zone, blocks, input.limit).await?))
     }
 
     /// The availability toggle. Needs MANAGE_LIVE_CHAT_AVAILABILITY for oneself, else MANAGE_AGENTS.

@@ -6,6 +6,10 @@
 //! once the operation's task has nothing left to do but wait: every field that could add to it was
 //! asked by then. Results reach all fields in one go too, so that the next level is as complete.
 
+mod live_chat;
+
+pub(crate) use live_chat::{ActiveChatsOf, LiveChatRequestById, OffersOf};
+
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -93,6 +97,14 @@ pub(crate) struct BusyTimesOf {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct PushRegistrationsOf(pub(crate) Uuid);
 
+/// A team's members, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct MembersOf(pub(crate) Uuid);
+
+/// The teams that an agent is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TeamsOf(pub(crate) Uuid);
+
 /// A booking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct BookingById(pub(crate) Uuid);
@@ -173,6 +185,28 @@ impl Loader<BookingById> for Loaders {
         let select = store::booking::Entity::find();
         let rows = select.filter(store::booking::Column::Id.is_in(ids)).all(&self.0.db).await?;
         Ok(rows.into_iter().map(|row| (BookingById(row.id), row)).collect())
+    }
+}
+
+impl Loader<MembersOf> for Loaders {
+    type Value = Vec<agent::Model>;
+    type Error = LoadError;
+
+    async fn load(&self, keys: &[MembersOf]) -> Result<HashMap<MembersOf, Self::Value>, LoadError> {
+        let teams: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let members = crate::service::team::agents_of(&self.0, &teams).await?;
+        Ok(members.into_iter().map(|(team, agents)| (MembersOf(team), agents)).collect())
+    }
+}
+
+impl Loader<TeamsOf> for Loaders {
+    type Value = Vec<store::team::Model>;
+    type Error = LoadError;
+
+    async fn load(&self, keys: &[TeamsOf]) -> Result<HashMap<TeamsOf, Self::Value>, LoadError> {
+        let agents: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let teams = store::team::of_agents(&self.0.db, &agents).await?;
+        Ok(teams.into_iter().map(|(agent, teams)| (TeamsOf(agent), teams)).collect())
     }
 }
 

@@ -12,21 +12,26 @@ pub mod error;
 pub mod fallback;
 pub mod invite;
 pub mod live_chat;
+pub mod live_chat_news;
+pub mod live_chat_offer;
+pub mod live_chat_request;
 pub(crate) mod loaders;
 pub mod node;
 pub mod page;
 pub mod push;
+pub mod routing;
 pub mod routing_rule;
 pub mod scalars;
 pub mod slots;
 pub mod subscription;
+pub mod team;
 pub mod visitor;
 pub mod webhook;
 pub mod why;
 
 use std::sync::Arc;
 
-use async_graphql::{MergedObject, Schema as AnySchema, SchemaBuilder};
+use async_graphql::{MergedObject, MergedSubscription, Schema as AnySchema, SchemaBuilder};
 
 use crate::app::App;
 use crate::http::{Credentials, Identify, Identity};
@@ -43,6 +48,7 @@ pub struct Query(
     node::NodeQuery,
     agent::AgentQuery,
     booking::BookingQuery,
+    live_chat_request::LiveChatQuery,
     slots::SlotQuery,
     calendar::CalendarQuery,
     invite::InviteQuery,
@@ -53,6 +59,8 @@ pub struct Query(
     fallback::FallbackQuery,
     why::WhyQuery,
     account::AccountQuery,
+    team::TeamQuery,
+    routing::RoutingQuery,
 );
 
 /// What can be done.
@@ -62,6 +70,8 @@ pub struct Mutation(
     agent::AgentMutation,
     availability::AvailabilityMutation,
     live_chat::LiveChatMutation,
+    live_chat_request::LiveChatRequestMutation,
+    live_chat_offer::LiveChatOfferMutation,
     invite::InviteMutation,
     calendar::CalendarMutation,
     booking::BookingMutation,
@@ -72,13 +82,18 @@ pub struct Mutation(
     webhook::WebhookMutation,
     fallback::FallbackMutation,
     account::AccountMutation,
+    team::TeamMutation,
 );
 
-/// The schema.
-pub type Schema = AnySchema<Query, Mutation, subscription::Subscription>;
+/// News, as it happens.
+#[derive(Debug, Default, MergedSubscription)]
+pub struct Subscription(subscription::ChangeSubscription, live_chat_news::LiveChatSubscription);
 
-fn builder() -> SchemaBuilder<Query, Mutation, subscription::Subscription> {
-    AnySchema::build(Query::default(), Mutation::default(), subscription::Subscription)
+/// The schema.
+pub type Schema = AnySchema<Query, Mutation, Subscription>;
+
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    AnySchema::build(Query::default(), Mutation::default(), Subscription::default())
         .limit_complexity(MOST_COMPLEXITY)
 }
 

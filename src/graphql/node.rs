@@ -11,13 +11,18 @@ use super::booking::Booking;
 use super::calendar::{BusyTime, CalendarConnection};
 use super::delivery::Delivery;
 use super::error::Result;
-use super::loaders::{AgentById, BookingById, load};
+use super::live_chat_offer::LiveChatOffer;
+use super::live_chat_request::LiveChatRequest;
+use super::loaders::{AgentById, BookingById, LiveChatRequestById, OffersOf, load};
 use super::push::PushRegistration;
 use super::routing_rule::RoutingRule;
+use super::team::Team;
 use super::webhook::Webhook;
 use crate::ids;
 use crate::service::access::Permission;
-use crate::service::{Error, account, booking, busy_time, push, routing_rule, webhook};
+use crate::service::{
+    Error, account, booking, busy_time, live_chat, push, routing_rule, team, webhook,
+};
 use crate::store;
 
 /// Anything that has a global ID.
@@ -45,6 +50,12 @@ pub enum Node {
     Webhook(Webhook),
     /// An account.
     Account(Account),
+    /// A team.
+    Team(Team),
+    /// A request for a live chat.
+    LiveChatRequest(LiveChatRequest),
+    /// A live chat that an agent is asked to take.
+    LiveChatOffer(LiveChatOffer),
 }
 
 /// Queries for anything.
@@ -98,6 +109,19 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
         let found = found.filter(|found| sees_agent(found.agent_id));
         return Ok(found.map(|found| Node::PushRegistration(PushRegistration(found))));
     }
+    if let Some(id) = ids::LIVE_CHAT_REQUEST.parse(id) {
+        let found = load(ctx, LiveChatRequestById(id)).await?;
+        let offers = load(ctx, OffersOf(id)).await?.unwrap_or_else(Vec::new);
+        let found = found.filter(|found| live_chat::may_see(caller, found, &offers));
+        return Ok(found.map(|found| Node::LiveChatRequest(LiveChatRequest(found))));
+    }
+    if let Some(id) = ids::LIVE_CHAT_OFFER.parse(id) {
+        let found = store::live_chat::offer::Entity::find_by_id(id).one(db).await;
+        let found = found
+            .map_err(Error::from)?
+            .filter(|found| caller.is_agent(found.agent_id) || live_chat::sees_all(caller));
+        return Ok(found.map(|found| Node::LiveChatOffer(LiveChatOffer(found))));
+    }
     if let Some(id) = ids::DELIVERY.parse(id)
         && caller.may(Permission::ManageIntegrations)
     {
@@ -114,6 +138,12 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
         && caller.may(Permission::ManageIntegrations)
     {
         return Ok(webhook::find(app(ctx), id).await?.map(|found| Node::Webhook(Webhook(found))));
+    }
+    if let Some(id) = ids::TEAM.parse(id)
+        && caller.may(Permission::ViewRouting)
+    {
+        let found = team::find(app(ctx), id).await?;
+        return Ok(found.map(|found| Node::Team(Team(found))));
     }
     Ok(None)
 }

@@ -98,18 +98,18 @@ pub struct SlotsInput {
     company: Option<CompanyInput>,
 }
 
-/// Reads a route.
+/// Reads a route, which stands at `field`.
 ///
 /// # Errors
 /// `NOT_FOUND` for an ID that names nothing.
-pub(crate) fn read_route(route: Option<&RouteInput>) -> Result<Route, Error> {
+pub(crate) fn read_route(route: Option<&RouteInput>, field: &str) -> Result<Route, Error> {
     match route {
         None => Ok(Route::Queue),
         Some(RouteInput::AgentId(id)) => {
-            Ok(Route::Agent(read_id(ids::AGENT, id, "input.route.agentId")?))
+            Ok(Route::Agent(read_id(ids::AGENT, id, &format!("{field}.agentId"))?))
         }
-        Some(RouteInput::TeamId(_)) => {
-            Err(Error::NotFound("input.route.teamId names no team".to_owned()))
+        Some(RouteInput::TeamId(id)) => {
+            Ok(Route::Team(read_id(ids::TEAM, id, &format!("{field}.teamId"))?))
         }
     }
 }
@@ -123,7 +123,7 @@ impl SlotQuery {
     /// What can be booked now. Open to visitors.
     async fn slots(&self, ctx: &Context<'_>, input: SlotsInput) -> Result<SlotCalendar> {
         authorise(ctx)?;
-        let route = read_route(input.route.as_ref())?;
+        let route = read_route(input.route.as_ref(), "input.route")?;
         let days = Days {
             from: input.from.read("input.from")?,
             to: input.to.read("input.to")?,

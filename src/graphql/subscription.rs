@@ -18,10 +18,10 @@ use crate::service::{self, Error, booking};
 
 /// News, as it happens.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Subscription;
+pub struct ChangeSubscription;
 
 #[Subscription]
-impl Subscription {
+impl ChangeSubscription {
     /// Every change to a booking that the caller may see: an agent's own; with MANAGE_ALL_MEETINGS,
     /// all.
     async fn booking_changed(
@@ -95,7 +95,9 @@ fn news(app: &App, caller: &Caller, topic: Topic) -> impl Stream<Item = Change> 
 }
 
 /// A stream that ends with its first error.
-fn through_first_error<T>(news: impl Stream<Item = Result<T>>) -> impl Stream<Item = Result<T>> {
+pub(crate) fn through_first_error<T>(
+    news: impl Stream<Item = Result<T>>,
+) -> impl Stream<Item = Result<T>> {
     news.scan(false, |has_failed, item| {
         let item = (!*has_failed).then_some(item);
         *has_failed = matches!(item, Some(Err(_)));

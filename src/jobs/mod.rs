@@ -5,7 +5,7 @@
 //! (`settle`). A process that dies in between leaves the lease to run out, and another tries
 //! again: every delivery can be repeated without the receiver seeing two.
 //!
-//! `sync` reads calendars elsewhere, beside the deliveries.
+//! `sync` reads calendars elsewhere and `live_chat` follows the clock, beside the deliveries.
 
 mod agent_mail;
 mod attempt;
@@ -15,6 +15,8 @@ mod failure_mail;
 mod farewell;
 mod housekeeping;
 mod letter;
+mod live_chat;
+mod missed_chat_mail;
 mod reauthentication_mail;
 mod reminder_mail;
 mod settle;
@@ -24,6 +26,7 @@ mod web_push;
 mod webhook;
 mod worker;
 
+pub use live_chat::run_due as run_chats_due;
 pub use sync::run_due as sync_due;
 pub use worker::run_due;
 
@@ -33,7 +36,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 
-/// Delivers, and reads calendars elsewhere, until `shutdown` is cancelled.
+/// Delivers, reads calendars elsewhere, and moves live chats on, until `shutdown` is cancelled.
 pub async fn run(app: Arc<App>, shutdown: CancellationToken) {
-    tokio::join!(worker::run(Arc::clone(&app), shutdown.clone()), sync::run(app, shutdown));
+    tokio::join!(
+        worker::run(Arc::clone(&app), shutdown.clone()),
+        live_chat::run(Arc::clone(&app), shutdown.clone()),
+        sync::run(app, shutdown),
+    );
 }

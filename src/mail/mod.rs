@@ -14,6 +14,7 @@ mod defaults;
 mod layout;
 mod locale;
 mod message;
+mod missed_chat;
 mod notices;
 mod render;
 mod template;
@@ -26,6 +27,7 @@ pub use calendar::{CalendarMethod, CalendarPart, FeedEvent, calendar, feed};
 pub use context::{AgentFacts, Attributes, CompanyFacts, InviteContext, MeetingFacts, PersonFacts};
 pub use defaults::default_template;
 pub use message::{MailError, Mailbox, OutgoingMail, build, message_id};
+pub use missed_chat::{MissedChat, missed_chat_notice, more_missed_chats_notice};
 pub use notices::{
     AgentNotice, Delivery, Reauthentication, agent_notice, failure_notice, reauthentication_notice,
 };

@@ -108,6 +108,33 @@ fn a_calendar_to_connect_again() {
 }
 
 #[test]
+fn a_live_chat_that_nobody_took() {
+    for locale in ["en", "fr"] {
+        for (name, was_taken) in [("untaken", false), ("silent", true)] {
+            let mail = missed_chat_notice(&MissedChat {
+                locale,
+                zone: chrono_tz::Europe::Paris,
+                was_taken,
+                requested_at: "2027-01-04T09:00:00Z".parse().unwrap(),
+                name: Some("Ada <b>Lovelace</b>".to_owned()),
+                email: Some("ada@visitors.example"),
+                phone: None,
+                company: Some("evil.example"),
+                message: Some("Do you ship to Malta?\nSoon?"),
+                conversation: Some(Url::parse("https://chat.example/c/1").unwrap()),
+            });
+            let shown = format!("Subject: {}\n\n{}", mail.subject, mail.text);
+            insta::assert_snapshot!(format!("missed_chat_{name}_{locale}"), shown);
+            assert!(mail.html.contains("href=\"https://chat.example/c/1\""));
+            assert!(!mail.html.contains("<b>Lovelace"), "{}", mail.html);
+        }
+        let mail = more_missed_chats_notice(locale, 20);
+        let shown = format!("Subject: {}\n\n{}", mail.subject, mail.text);
+        insta::assert_snapshot!(format!("missed_chat_more_{locale}"), shown);
+    }
+}
+
+#[test]
 fn the_examples_of_tokens_are_what_they_render() {
     for token in tokens() {
         let mail = render(token.token, &context("en"));

@@ -36,6 +36,7 @@ pub struct AgentUpdate {
     pub locale: Option<String>,
     pub active: Option<bool>,
     pub profile: Option<Profile>,
+    pub weight: Option<i64>,
 }
 
 /// What to change about when an agent takes meetings; what is none stays. Numbers are checked here.
@@ -211,6 +212,8 @@ pub async fn update(
     let new_name = update.name.as_deref().map(name).transpose()?;
     let email = update.email.as_deref().map(|e| text::email("input.email", e)).transpose()?;
     let locale = update.locale.as_deref().map(|l| text::locale("input.locale", l)).transpose()?;
+    let weight = update.weight.map(|weight| text::number("input.weight", weight, 1..=10));
+    let weight = weight.transpose()?;
     let now = app.now();
     change(app, id, |agent, record| {
         if let Some(name) = new_name {
@@ -226,6 +229,9 @@ pub async fn update(
         }
         if let Some(profile) = update.profile {
             record.profile = Set(profile.as_str().to_owned());
+        }
+        if let Some(weight) = weight {
+            record.weight = Set(weight);
         }
         if let Some(active) = update.active {
             record.active = Set(active);

@@ -1,6 +1,6 @@
 //! What visitors can book: the engine over what is known of each agent.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use calendar_provider::TimeRange;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use uuid::Uuid;
 
 use super::calendar::Answer;
+pub use super::routing::Route;
 use super::schedule::{self, AgentSchedule};
 use super::{Error, Result, calendar};
 use crate::app::App;
@@ -20,15 +21,6 @@ pub const MOST_DAYS: i64 = 62;
 const ALTERNATIVES_WITHIN: TimeDelta = TimeDelta::days(14);
 /// Most alternatives to a time that is taken.
 const ALTERNATIVES: usize = 5;
-
-/// Whom a visitor asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route {
-    /// Whoever is next in the queue.
-    Queue,
-    /// This agent.
-    Agent(Uuid),
-}
 
 /// Days, and the zone that says where each begins.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +82,28 @@ pub async fn alternatives(
     Ok(scheduling::nearest(free, start, ALTERNATIVES))
 }
 
+/// How far ahead [`next`] looks first, which is most often enough, and then.
+const NEXT_WITHIN: [TimeDelta; 2] = [TimeDelta::days(3), TimeDelta::days(14)];
+
+/// The next slots from now on, within 14 days, in order of start: at most so many, each start once.
+///
+/// # Errors
+/// `NOT_FOUND` for an unknown agent or team.
+pub async fn next(app: &App, route: Route, most: usize) -> Result<Vec<TimeRange>> {
+    let now = app.now();
+    let mut next = Vec::new();
+    for within in NEXT_WITHIN {
+        let window = TimeRange::lasting(now, within).map_err(Error::internal)?;
+        next = slots_within(app, route, window, &Refusals::new()).await?;
+        next.dedup_by_key(|slot| slot.start());
+        if most <= next.len() {
+            break;
+        }
+    }
+    next.truncate(most);
+    Ok(next)
+}
+
 async fn slots_within(
     app: &App,
     route: Route,
@@ -117,13 +131,21 @@ async fn slots_within(
 }
 
 /// Who can take meetings on this route, whether or not they are free.
+///
+/// Every tier of the route without a name is part of its last one, all agents: so what all of them offer
+/// is what the tiers offer together, whoever asks.
 pub(crate) async fn bookable(app: &App, route: Route) -> Result<Vec<Bookable>> {
     let only = match route {
         Route::Queue => None,
-        Route::Agent(id) => Some(id),
+        Route::Agent(id) => Some(vec![id]),
+        Route::Team(id) => {
+            let rules = super::routing_rule::snapshot(app).await?;
+            let team = rules.teams.get(&id).ok_or_else(|| super::team::unknown(id))?;
+            Some(team.members.clone())
+        }
     };
     let candidates = candidates(app, only).await?;
-    if let (Some(id), true) = (only, candidates.is_empty()) {
+    if let (Route::Agent(id), true) = (route, candidates.is_empty()) {
         super::agent::get(app, id).await?;
     }
     let mut bookable = Vec::with_capacity(candidates.len());
@@ -140,25 +162,38 @@ pub(crate) async fn bookable(app: &App, route: Route) -> Result<Vec<Bookable>> {
     Ok(bookable)
 }
 
-/// Active agents that have a calendar: all of them, or only `agent`.
-async fn candidates(app: &App, agent: Option<Uuid>) -> Result<Vec<Candidate>> {
+/// More agents than this are not named when candidates are read: all are read then.
+const MOST_NAMED: usize = 1000;
+
+/// Active agents that have a calendar: all of them, or only those of `agents`.
+pub(crate) async fn candidates(app: &App, agents: Option<Vec<Uuid>>) -> Result<Vec<Candidate>> {
+    if agents.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(Vec::new());
+    }
     let db = app.db.clone();
-    let read = move |asked: Vec<Option<Uuid>>| {
+    let read = move |asked: Vec<Option<Vec<Uuid>>>| {
         let db = db.clone();
         async move {
-            let asked: Option<Vec<Uuid>> = asked.into_iter().collect();
+            let asked: Option<Vec<Vec<Uuid>>> = asked.into_iter().collect();
+            let asked = asked.map(|lists| lists.concat()).filter(|ids| ids.len() <= MOST_NAMED);
             store::agent::candidates(&db, asked.as_deref()).await
         }
     };
-    let rows = app.candidates.rows(agent, read).await?;
-    let is_asked = |row: &&Candidate| agent.is_none_or(|agent| agent == row.id);
-    Ok(rows.iter().filter(is_asked).cloned().collect())
+    let rows = app.candidates.rows(agents.clone(), read).await?;
+    Ok(match agents.as_deref() {
+        None => rows.to_vec(),
+        Some([only]) => rows.iter().filter(|row| row.id == *only).cloned().collect(),
+        Some(agents) => {
+            let asked: HashSet<&Uuid> = agents.iter().collect();
+            rows.iter().filter(|row| asked.contains(&row.id)).cloned().collect()
+        }
+    })
 }
 
-/// Whether an agent with this schedule can be met on this route: the queue is for those with a weekly
+/// Whether an agent with this schedule can be met on this route: the queues are for those with a weekly
 /// block, a date override of one who has none is for those who ask for the agent.
 pub(crate) fn is_in(route: Route, schedule: &AgentSchedule) -> bool {
-    route != Route::Queue || !schedule.rules.weekly.is_empty()
+    matches!(route, Route::Agent(_)) || !schedule.rules.weekly.is_empty()
 }
 
 fn window(days: Days) -> Result<Option<TimeRange>> {

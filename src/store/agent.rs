@@ -173,7 +173,7 @@ pub async fn hold<C: ConnectionTrait>(db: &C, agent: Uuid) -> Result<(), DbErr> 
 }
 
 /// Locks the agent if it is still at `seen`, and returns the new revision. `None` where it changed
-/// meanwhile; then it is not locked.
+/// meanwhile, or somebody else holds it just now; then nothing was waited for, and it is not locked.
 ///
 /// # Errors
 /// The database's own.
@@ -182,8 +182,17 @@ pub async fn lock_unchanged<C: ConnectionTrait>(
     agent: Uuid,
     seen: i64,
 ) -> Result<Option<i64>, DbErr> {
-    let sql = "UPDATE agents SET revision = revision + 1 WHERE id = ? AND revision = ? \
-        RETURNING revision";
+    // PostgreSQL would wait for who holds it, and keep the lock even where it has changed then.
+    let sql = match db.get_database_backend() {
+        sea_orm::DbBackend::Postgres => {
+            "UPDATE agents SET revision = revision + 1 WHERE id = (SELECT id FROM agents \
+            WHERE id = ? AND revision = ? FOR NO KEY UPDATE SKIP LOCKED) RETURNING revision"
+        }
+        _ => {
+            "UPDATE agents SET revision = revision + 1 WHERE id = ? AND revision = ? \
+            RETURNING revision"
+        }
+    };
     revision(db, sql, vec![agent.into(), seen.into()]).await
 }
 

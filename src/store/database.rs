@@ -116,6 +116,13 @@ pub fn is_unique_violation(error: &DbErr) -> bool {
     database_error(error).is_some_and(|error| error.is_unique_violation())
 }
 
+/// Whether the same transaction may work when it is made again: PostgreSQL broke a circle of those that waited
+/// for each other (SQLSTATE 40P01) or could not put them in an order (40001).
+pub fn is_worth_another_try(error: &DbErr) -> bool {
+    let code = database_error(error).and_then(|error| error.code());
+    matches!(code.as_deref(), Some("40P01" | "40001"))
+}
+
 fn database_error(error: &DbErr) -> Option<&(dyn sqlx::error::DatabaseError + 'static)> {
     match error {
         DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {

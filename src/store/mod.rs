@@ -27,10 +27,12 @@ pub mod queue;
 pub mod routing_rule;
 pub mod server_key;
 pub mod sync;
+pub mod team;
 pub mod webhook;
 
 pub use database::{
-    begin, connect, is_guard_violation, is_unique_violation, like, run_raw, statement,
+    begin, connect, is_guard_violation, is_unique_violation, is_worth_another_try, like, run_raw,
+    statement,
 };
 pub use json::JsonOf;
 pub use lease::Lease;

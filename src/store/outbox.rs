@@ -44,6 +44,8 @@ pub enum Kind {
     ReminderMail,
     /// Word of a live chat that is offered, in a browser of an agent who is not in the app.
     WebPush,
+    /// Word of a live chat that nobody took, to an agent who asked for it.
+    MissedChatMail,
 }
 
 impl Kind {
@@ -59,6 +61,7 @@ impl Kind {
             Self::Webhook => "WEBHOOK",
             Self::ReminderMail => "REMINDER_MAIL",
             Self::WebPush => "WEB_PUSH",
+            Self::MissedChatMail => "MISSED_CHAT_MAIL",
         }
     }
 
@@ -74,6 +77,7 @@ impl Kind {
             Self::Webhook,
             Self::ReminderMail,
             Self::WebPush,
+            Self::MissedChatMail,
         ];
         all.into_iter().find(|kind| kind.as_str() == text)
     }
@@ -95,6 +99,8 @@ pub enum Payload {
     Reminder(Reminder),
     /// Of a live chat that is offered.
     LiveChatPush(LiveChatPush),
+    /// Of a live chat that nobody took.
+    MissedChat(MissedChat),
 }
 
 /// Which offer is told in which browser.
@@ -104,6 +110,13 @@ pub struct LiveChatPush {
     pub push_offer: Uuid,
     /// The browser's registration.
     pub registration: Uuid,
+}
+
+/// Which live chat nobody took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissedChat {
+    /// The request.
+    pub missed_chat: Uuid,
 }
 
 /// Which calendar must be connected again.
@@ -546,6 +559,27 @@ pub async fn send_again<C: ConnectionTrait>(
         AND (lease_until IS NULL OR lease_until <= ?)";
     let values = [now.into(), give_up_at.into(), id.into(), now.into()];
     Ok(run_raw(db, sql, values).await? == 1)
+}
+
+/// How many rows of the same kind were written before this one for this agent, in the same hour of the clock.
+///
+/// # Errors
+/// The database's own.
+pub async fn before_in_hour<C: ConnectionTrait>(
+    db: &C,
+    row: &Model,
+    agent: Uuid,
+) -> Result<u64, DbErr> {
+    use chrono::DurationRound;
+    use sea_orm::PaginatorTrait;
+    let hour = row.created_at.duration_trunc(chrono::TimeDelta::hours(1)).unwrap_or(row.created_at);
+    Entity::find()
+        .filter(Column::Kind.eq(row.kind.as_str()))
+        .filter(Column::AgentId.eq(agent))
+        .filter(Column::CreatedAt.gte(hour))
+        .filter(Column::Id.lt(row.id))
+        .count(db)
+        .await
 }
 
 /// When the next row is due, if any is pending.

@@ -83,3 +83,13 @@ pub async fn take<C: ConnectionTrait>(
     }
     Ok(())
 }
+
+/// Takes a queue away, with the turns that agents have had of it.
+///
+/// # Errors
+/// The database's own.
+pub async fn forget<C: ConnectionTrait>(db: &C, queue: &str) -> Result<(), DbErr> {
+    run_raw(db, "DELETE FROM queue_turns WHERE queue_id = ?", [queue.into()]).await?;
+    run_raw(db, "DELETE FROM queues WHERE id = ?", [queue.into()]).await?;
+    Ok(())
+}

@@ -5,7 +5,10 @@ use std::collections::{BTreeSet, VecDeque};
 
 use chrono::TimeDelta;
 use frontdesk::graphql::access::RULES;
+use frontdesk::ids;
 use frontdesk::service::access::{self, Profile};
+use frontdesk::service::routing::Record;
+use frontdesk::store::JsonOf;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
@@ -94,6 +97,23 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("deleteWebhook", "mutation($webhook: ID!) { deleteWebhook(webhookId: $webhook) }"),
     ("rotateWebhookSecret", "mutation($webhook: ID!) { rotateWebhookSecret(webhookId: $webhook) { webhook { id } } }"),
     ("resendWebhookDelivery", "mutation($delivery: ID!) { resendWebhookDelivery(deliveryId: $delivery) { id } }"),
+    ("liveChatRequest", "query($chat: ID!) { liveChatRequest(id: $chat) { id } }"),
+    ("liveChats", "{ liveChats { nodes { id } } }"),
+    ("requestLiveChat", "mutation { requestLiveChat(input: {}) { __typename } }"),
+    ("cancelLiveChat", "mutation($chat: ID!) { cancelLiveChat(requestId: $chat) { id } }"),
+    ("touchLiveChat", "mutation($chat: ID!) { touchLiveChat(requestId: $chat) { id } }"),
+    ("endLiveChat", "mutation($chat: ID!) { endLiveChat(requestId: $chat) { id } }"),
+    ("acceptLiveChat", "mutation($offer: ID!) { acceptLiveChat(offerId: $offer) { __typename ... on LiveChatMissed { message } } }"),
+    ("declineLiveChat", "mutation($offer: ID!) { declineLiveChat(offerId: $offer) { id } }"),
+    ("setFailedActionNotifications", "mutation($agent: ID!) { setFailedActionNotifications(agentId: $agent, enabled: false) { failedActionNotifications } }"),
+    ("incomingLiveChats", "subscription($agent: ID!) { incomingLiveChats(agentId: $agent) { kind } }"),
+    ("liveChatRequestChanged", "subscription($chat: ID!) { liveChatRequestChanged(id: $chat) { id } }"),
+    ("team", "query($team: ID!) { team(id: $team) { id } }"),
+    ("teams", "{ teams { nodes { id } } }"),
+    ("explainRouting", "query($email: EmailAddress!) { explainRouting(person: { email: $email }) { chosen { id } } }"),
+    ("createTeam", "mutation($email: String!, $agent: ID!) { createTeam(input: { name: $email, memberIds: [$agent] }) { id } }"),
+    ("updateTeam", "mutation($team: ID!, $agent: ID!) { updateTeam(input: { teamId: $team, memberIds: [$agent] }) { id } }"),
+    ("deleteTeam", "mutation($team: ID!) { deleteTeam(teamId: $team) }"),
     ("bookingChanged", "subscription($agent: ID!) { bookingChanged(agentId: $agent) { id } }"),
     ("agentChanged", "subscription($agent: ID!) { agentChanged(agentId: $agent) { id } }"),
 ];
@@ -276,6 +296,21 @@ impl World {
                 let kept = test.admin(query, json!({ "id": webhook })).await;
                 variables["delivery"] = kept.data("/webhook/deliveries/nodes/0/id");
             }
+            "team" | "updateTeam" | "deleteTeam" => {
+                let named = json!({ "agent": agent, "email": format!("Team {}", self.counter) });
+                let made = test.admin(operation("createTeam"), named).await;
+                variables["team"] = made.data("/createTeam/id");
+            }
+            "liveChatRequest"
+            | "liveChatRequestChanged"
+            | "incomingLiveChats"
+            | "cancelLiveChat"
+            | "touchLiveChat"
+            | "endLiveChat"
+            | "acceptLiveChat"
+            | "declineLiveChat" => {
+                self.chat(test, agent, field, &mut variables).await;
+            }
             "deleteBusyTime" => {
                 let made = test.admin(operation("createBusyTime"), variables.clone()).await;
                 variables["busy"] = made.data("/createBusyTime/id");
@@ -322,11 +357,62 @@ impl World {
         variables: Value,
     ) -> Value {
         let mut events = Events::open(test, &caller.bearer, operation, variables.clone()).await;
-        let change = if field == "agentChanged" { "updateAgent" } else { "bookMeeting" };
+        let change = match field {
+            "agentChanged" => "updateAgent",
+            // Both begin with how things stand.
+            "incomingLiveChats" | "liveChatRequestChanged" => "touchLiveChat",
+            _ => "bookMeeting",
+        };
         test.admin(self::operation(change), variables).await.data("");
         let first = events.next().await;
         self.streams.push(events);
         first
+    }
+
+    /// A chat that the agent is asked to take, or for its end has, with all that names it.
+    async fn chat(&self, test: &Test, agent: &str, field: &str, variables: &mut Value) {
+        use frontdesk::store::live_chat::{offer, request};
+        use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, Set};
+        let now = test.app.now();
+        let agent_id = ids::AGENT.parse(agent).unwrap();
+        let is_taken = field == "endLiveChat";
+        let request = request::Model {
+            id: test.app.uuid(),
+            state: if is_taken { request::ACCEPTED } else { request::OFFERED }.to_owned(),
+            requester: "visitor".to_owned(),
+            conversation_id: None,
+            conversation_url: None,
+            person: None,
+            company: None,
+            locale: "en".to_owned(),
+            time_zone: None,
+            message: None,
+            route: JsonOf(request::Route::default()),
+            routing: JsonOf(json!(Record::default())),
+            agent_id: is_taken.then_some(agent_id),
+            created_at: now,
+            accepted_at: is_taken.then_some(now),
+            touched_at: None,
+            ended_at: None,
+            end_reason: None,
+            due_at: None,
+            revision: 0,
+        };
+        let offer = offer::ActiveModel {
+            id: Set(test.app.uuid()),
+            request_id: Set(request.id),
+            agent_id: Set(agent_id),
+            state: Set(if is_taken { offer::ACCEPTED } else { offer::OPEN }.to_owned()),
+            offered_at: Set(now),
+            expires_at: Set(now + TimeDelta::seconds(100)),
+            ended_at: Set(is_taken.then_some(now)),
+            pushed_at: Set(None),
+        };
+        variables["chat"] = ids::LIVE_CHAT_REQUEST.format(request.id).into();
+        let row = request.into_active_model().reset_all();
+        request::Entity::insert(row).exec_without_returning(&test.app.db).await.unwrap();
+        let offer = offer.insert(&test.app.db).await.unwrap();
+        variables["offer"] = ids::LIVE_CHAT_OFFER.format(offer.id).into();
     }
 
     /// A booking by somebody else, with all that names it.
@@ -414,8 +500,13 @@ const PRIVATE: [&str; 8] = [
 ];
 
 /// Of an agent, what any known caller may see.
-const KNOWN: [&str; 4] =
-    ["active", "inMeetingQueue", "meetingAvailability { timeZone }", "liveChat { status }"];
+const KNOWN: [&str; 5] = [
+    "weight",
+    "active",
+    "inMeetingQueue",
+    "meetingAvailability { timeZone }",
+    "liveChat { status }",
+];
 
 on_both! {
     async fn a_visitor_sees_of_the_agent_who_it_is(test: Test) {

@@ -1,37 +1,29 @@
 //! Making a booking: gather, then commit in one transaction. Delivery is the outbox's.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use calendar_provider::TimeRange;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use sea_orm::{ActiveModelTrait, DatabaseTransaction, DbErr, EntityTrait, Set};
 use uuid::Uuid;
 
+use super::assign::{Won, assign};
+use super::gather::gather;
 use super::{Booked, TAKEN, consequences};
 use crate::app::App;
-use crate::scheduling::{self, InLine, Turn};
 use crate::service::access::Caller;
-use crate::service::calendar::{self, Answer};
+use crate::service::calendar;
 use crate::service::changes::{self, Change, News};
-use crate::service::schedule::{self, AgentSchedule};
-use crate::service::slots::{self, Bookable, Refusals, Route};
+use crate::service::routing::meeting::Line;
+use crate::service::routing::{self, Purpose, Resolved, Route};
+use crate::service::schedule::AgentSchedule;
+use crate::service::slots;
 use crate::service::{Error, Result, text, visitor};
 use crate::store::booking::{CONFIRMED, Company, Model, Person};
-use crate::store::{
-    self, JsonOf, agent, booking, idempotency, is_guard_violation, outbox::PENDING, queue,
-};
+use crate::store::{self, JsonOf, booking, idempotency, is_guard_violation, outbox::PENDING};
 
 /// How long an idempotency key is remembered.
 const KEY_KEPT: TimeDelta = TimeDelta::hours(48);
 /// Longest idempotency key, in characters.
 const KEY_CHARS: usize = 200;
-/// Most calendars that are asked at once for one booking.
-const MOST_ASKED: usize = 16;
-/// The queue of all agents.
-const QUEUE: &str = "all";
-
 /// What a visitor asks for.
 #[derive(Clone, Debug)]
 pub struct BookMeeting {
@@ -56,15 +48,15 @@ pub struct BookMeeting {
 }
 
 /// A request that was found sound, before any look at what is free.
-struct Checked {
-    starts_at: DateTime<Utc>,
-    ends_at: Option<DateTime<Utc>>,
+pub(super) struct Checked {
+    pub(super) starts_at: DateTime<Utc>,
+    pub(super) ends_at: Option<DateTime<Utc>>,
     zone: Tz,
     locale: String,
     person: Person,
     company: Option<Company>,
     notes: Option<String>,
-    route: Route,
+    pub(super) route: Route,
     key: Option<Key>,
 }
 
@@ -87,8 +79,10 @@ pub async fn book(app: &App, caller: &Caller, request: BookMeeting) -> Result<Bo
     {
         return Ok(before);
     }
-    let (free, refusals) = gather(app, &request).await?;
-    match commit(app, caller, &request, free).await? {
+    let (person, company) = (Some(&request.person), request.company.as_ref());
+    let resolved = routing::resolve(app, Purpose::Meeting, request.route, person, company).await?;
+    let (lines, refusals) = gather(app, &request, &resolved).await?;
+    match commit(app, caller, &request, &resolved, lines).await? {
         Outcome::Made(booking, news) => {
             app.wake.notify_one();
             news.tell(app);
@@ -150,8 +144,9 @@ fn check(app: &App, caller: &Caller, request: BookMeeting) -> Result<Checked> {
 /// The same for the same input, whatever order of fields it was sent in.
 fn fingerprint(request: &BookMeeting) -> String {
     let route = match request.route {
-        Route::Queue => None,
-        Route::Agent(id) => Some(id),
+        Route::Queue => serde_json::Value::Null,
+        Route::Agent(id) => id.to_string().into(),
+        Route::Team(id) => serde_json::json!({ "team": id }),
     };
     let ends_at = request.ends_at.map(|end| end.timestamp_micros());
     let same = serde_json::json!([
@@ -182,86 +177,6 @@ async fn replay(app: &App, key: &Key) -> Result<Option<Booked>> {
     Ok(Some(Booked::Made { booking: Box::new(booking), manage_token }))
 }
 
-/// An agent that was free for the slot, as of the schedule's revision.
-struct Free {
-    agent: agent::Candidate,
-    slot: TimeRange,
-    schedule: Arc<AgentSchedule>,
-}
-
-/// Who could take the meeting, as far as can be told before the transaction, in order of turn.
-async fn gather(app: &App, request: &Checked) -> Result<(Vec<Free>, Refusals)> {
-    let now = app.now();
-    let mut free = Vec::new();
-    for Bookable { agent, schedule } in slots::bookable(app, request.route).await? {
-        let offered = scheduling::check(&schedule.rules, &schedule.busy, request.starts_at, now);
-        match offered {
-            Ok(slot) if request.ends_at.is_none_or(|end| end == slot.end()) => {
-                free.push(Free { agent, slot, schedule });
-            }
-            _ => {}
-        }
-    }
-    let ordered = match request.route {
-        Route::Queue if 1 < free.len() => in_order(free, &queue::turns(&app.db, QUEUE).await?),
-        _ => free,
-    };
-    fresh(app, ordered).await
-}
-
-/// In order of turn.
-fn in_order(free: Vec<Free>, turns: &HashMap<Uuid, Turn>) -> Vec<Free> {
-    let place = |(index, free): (usize, &Free)| InLine {
-        key: (free.agent.id, index),
-        turn: turns.get(&free.agent.id).copied().unwrap_or_default(),
-        joined_at: free.agent.joined_at,
-    };
-    let mut line: Vec<_> = free.iter().enumerate().map(place).collect();
-    scheduling::queue_order(&mut line);
-    let mut free: Vec<Option<Free>> = free.into_iter().map(Some).collect();
-    line.into_iter().filter_map(|place| free[place.key.1].take()).collect()
-}
-
-/// Leaves out those whose calendar, asked now, says otherwise or does not answer. A calendar in our own
-/// database is looked at in the transaction. Of the others, the first that is free is enough: it is
-/// asked alone, which is one round trip; if it is not free, the next ones are asked at once, twice as
-/// many each time, so that calendars that don't answer are not waited for one after the other.
-async fn fresh(app: &App, ordered: Vec<Free>) -> Result<(Vec<Free>, Refusals)> {
-    let mut refusals = Refusals::new();
-    let mut is_out = vec![false; ordered.len()];
-    let mut elsewhere = Vec::new();
-    for (place, candidate) in ordered.iter().enumerate() {
-        let provider = calendar::provider(app, &candidate.agent.provider)?;
-        if !calendar::is_local(provider.as_ref()) {
-            is_out[place] = true;
-            elsewhere.push(place);
-        }
-    }
-    let mut left = elsewhere.as_slice();
-    let mut at_once = 1;
-    while !left.is_empty() {
-        let (asked, rest) = left.split_at(at_once.min(left.len()));
-        let answers = asked.iter().map(|place| look(app, &ordered[*place]));
-        let answers = futures_util::future::try_join_all(answers).await?;
-        let free = answers.iter().position(|answer| *answer == Answer::Free);
-        let agents = asked.iter().map(|place| ordered[*place].agent.id);
-        refusals.extend(agents.zip(answers));
-        if let Some(first) = free {
-            is_out[asked[first]] = false;
-            break;
-        }
-        (left, at_once) = (rest, (at_once * 2).min(MOST_ASKED));
-    }
-    let left = ordered.into_iter().zip(is_out).filter(|(_, is_out)| !is_out);
-    Ok((left.map(|(free, _)| free).collect(), refusals))
-}
-
-async fn look(app: &App, candidate: &Free) -> Result<Answer> {
-    let (slot, buffer) = (candidate.slot, candidate.schedule.rules.buffer);
-    let asked = calendar::Asked { agent: candidate.agent.id, slot, buffer, moved: None };
-    calendar::look(app, asked).await
-}
-
 enum Outcome {
     Made(Box<Model>, News),
     Replayed(Key),
@@ -269,8 +184,14 @@ enum Outcome {
 }
 
 /// The one transaction. Whoever comes second on an agent waits for the first, then sees its work.
-async fn commit(app: &App, caller: &Caller, request: &Checked, free: Vec<Free>) -> Result<Outcome> {
-    if free.is_empty() {
+async fn commit(
+    app: &App,
+    caller: &Caller,
+    request: &Checked,
+    resolved: &Resolved,
+    mut lines: Vec<Line>,
+) -> Result<Outcome> {
+    if lines.iter().all(|line| line.free() == 0) {
         return Ok(Outcome::Taken);
     }
     let id = app.uuid();
@@ -282,11 +203,13 @@ async fn commit(app: &App, caller: &Caller, request: &Checked, free: Vec<Free>) 
         return Ok(Outcome::Replayed(key.clone()));
     }
     consequences::count_mail(app, &transaction, caller, &request.person.email).await?;
-    let Some(won) = assign(app, &transaction, request, free).await? else {
+    let Some(won) = assign(app, &transaction, request.route, &mut lines).await? else {
         transaction.rollback().await?;
         return Ok(Outcome::Taken);
     };
-    let booking = insert(app, &transaction, request, id, &won).await;
+    let record = routing::meeting::record(resolved, &lines, Some(won.agent.id));
+    let record = serde_json::to_value(record).map_err(Error::internal)?;
+    let booking = insert(app, &transaction, request, id, &won, record).await;
     if booking.as_ref().is_err_and(is_guard_violation) {
         // The engine allowed what the guard refused: a fault of ours, and still no double booking.
         tracing::error!(agent.id = %won.agent.id, "the database's guard stopped a double booking");
@@ -323,96 +246,13 @@ async fn take_key(
     }
 }
 
-/// Who takes the meeting, locked until the transaction ends.
-struct Won {
-    agent: agent::Candidate,
-    slot: TimeRange,
-    /// As of now, under the lock.
-    schedule: AgentSchedule,
-}
-
-/// Goes through the candidates in order of turn, and locks the first that is free.
-async fn assign(
-    app: &App,
-    transaction: &DatabaseTransaction,
-    request: &Checked,
-    free: Vec<Free>,
-) -> Result<Option<Won>> {
-    let (queue, free) = match request.route {
-        Route::Agent(_) => (None, free),
-        Route::Queue => {
-            // From here on nobody else is assigned from the queue, so the order read now holds.
-            let queue = queue::lock(transaction, QUEUE).await?;
-            (Some(queue), read_turns(transaction, free).await?)
-        }
-    };
-    for Free { agent, slot, schedule } in free {
-        // By the candidate's revision: what was read of its calendar's state holds too, then.
-        if let Some(revision) = agent::lock_unchanged(transaction, agent.id, agent.revision).await?
-        {
-            take_turn(transaction, queue.as_ref(), &agent).await?;
-            let schedule = AgentSchedule { revision, ..schedule.as_ref().clone() };
-            return Ok(Some(Won { agent, slot, schedule }));
-        }
-        // Something of this agent changed since it was read: look again, under the lock.
-        if let Some(won) = look_again(app, transaction, request.route, &agent, slot).await? {
-            take_turn(transaction, queue.as_ref(), &won.agent).await?;
-            return Ok(Some(won));
-        }
-    }
-    Ok(None)
-}
-
-async fn take_turn(
-    transaction: &DatabaseTransaction,
-    queue: Option<&queue::Locked>,
-    agent: &agent::Candidate,
-) -> Result<()> {
-    match queue {
-        Some(queue) => Ok(queue::take(transaction, queue, agent.id, agent.weight).await?),
-        None => Ok(()),
-    }
-}
-
-/// Puts the candidates in the order that holds now that the queue is locked.
-async fn read_turns(transaction: &DatabaseTransaction, free: Vec<Free>) -> Result<Vec<Free>> {
-    if free.len() < 2 {
-        return Ok(free);
-    }
-    let turns = queue::turns(transaction, QUEUE).await?;
-    Ok(in_order(free, &turns))
-}
-
-async fn look_again(
-    app: &App,
-    transaction: &DatabaseTransaction,
-    route: Route,
-    agent: &agent::Candidate,
-    slot: TimeRange,
-) -> Result<Option<Won>> {
-    if agent::lock(transaction, agent.id).await?.is_none() {
-        return Ok(None);
-    }
-    let Some(found) = agent::candidates(transaction, Some(&[agent.id])).await?.pop() else {
-        return Ok(None);
-    };
-    // Another provider's calendar has not been asked whether the slot is free.
-    if found.provider != agent.provider || !calendar::Health::of(&found).is_good(app) {
-        return Ok(None);
-    }
-    let now = app.now();
-    let schedule = schedule::read(transaction, agent.id, None, now).await?;
-    let offered = scheduling::check(&schedule.rules, &schedule.busy, slot.start(), now);
-    let takes = slots::is_in(route, &schedule) && offered == Ok(slot);
-    Ok(takes.then_some(Won { agent: found, slot, schedule }))
-}
-
 async fn insert(
     app: &App,
     transaction: &DatabaseTransaction,
     request: &Checked,
     id: Uuid,
     won: &Won,
+    record: serde_json::Value,
 ) -> Result<Model, DbErr> {
     let host = app.config.public_url.host_str().unwrap_or("localhost");
     let token = app.secrets.manage_token(id);
@@ -444,7 +284,7 @@ async fn insert(
         mail_delivered_at: None,
         mail_problem: None,
         manage_hash: app.secrets.hash(&token),
-        routing: None,
+        routing: Some(JsonOf(record)),
         created_at: app.now(),
         cancelled_at: None,
         cancellation_reason: None,

@@ -1,9 +1,11 @@
 //! Bookings: making, moving and calling off, each in one transaction with all that it causes.
 
+mod assign;
 mod book;
 mod change;
 mod consequences;
 mod drift;
+mod gather;
 mod read;
 
 use calendar_provider::TimeRange;

@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 use uuid::Uuid;
 
 use super::places;
-use crate::store::{run_raw, statement};
+use crate::store::statement;
 
 /// An agent that may be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,31 +48,54 @@ pub async fn page<C: ConnectionTrait>(
     most: u64,
     after: u64,
 ) -> Result<Vec<Candidate>, DbErr> {
-    let among = search
-        .agents
-        .map_or_else(String::new, |agents| format!(" AND a.id IN ({})", places(agents.len())));
+    let (condition, of_condition) = condition(search);
     let sql = format!(
-        "SELECT p.id, p.weight, p.chat_limit, CASE WHEN p.chat_status_until <= ? THEN 1 ELSE 0 END, \
-         (SELECT COUNT(*) FROM live_chat_requests r WHERE r.agent_id = p.id AND r.state = 'ACCEPTED') + \
-         (SELECT COUNT(*) FROM live_chat_offers o WHERE o.agent_id = p.id AND o.state = 'OPEN') \
-         FROM (SELECT a.id, a.weight, a.chat_limit, a.chat_status_until, a.joined_at, \
+        "SELECT a.id, a.weight, a.chat_limit, CASE WHEN a.chat_status_until <= ? THEN 1 ELSE 0 END, \
+         {LOAD} FROM (SELECT a.id, a.weight, a.chat_limit, a.chat_status_until, a.joined_at, \
             COALESCE(t.finish, 0) AS finish, COALESCE(t.last_turn, 0) AS last_turn \
             FROM agents a LEFT JOIN queue_turns t ON t.queue_id = ? AND t.agent_id = a.id \
-            WHERE a.active = true AND a.profile IN ({}) AND (a.chat_status_until <= ? OR \
-            (a.chat_status = 'AVAILABLE' AND (a.chat_status_until IS NULL OR ? < a.chat_status_until))) \
-            AND NOT EXISTS (SELECT 1 FROM live_chat_offers o WHERE o.request_id = ? \
-                AND o.agent_id = a.id){among} \
-            ORDER BY finish, last_turn, a.joined_at, a.id LIMIT {most} OFFSET {after}) p \
-         ORDER BY p.finish, p.last_turn, p.joined_at, p.id",
-        places(search.profiles.len())
+            WHERE {condition} \
+            ORDER BY finish, last_turn, a.joined_at, a.id LIMIT {most} OFFSET {after}) a \
+         ORDER BY a.finish, a.last_turn, a.joined_at, a.id"
     );
-    let Search { queue, agents, profiles, request, now } = *search;
-    let mut values: Vec<Value> = vec![now.into(), queue.unwrap_or("").into()];
-    values.extend(profiles.iter().map(|profile| Value::from(*profile)));
-    values.extend([Value::from(now), now.into(), request.into()]);
-    values.extend(agents.unwrap_or(&[]).iter().map(|agent| Value::from(*agent)));
+    let mut values: Vec<Value> = vec![search.now.into(), search.queue.unwrap_or("").into()];
+    values.extend(of_condition);
     let rows = db.query_all_raw(statement(db.get_database_backend(), &sql, values)).await?;
     rows.iter().map(candidate).collect()
+}
+
+/// Whether anybody among them may have room for one more chat.
+///
+/// # Errors
+/// The database's own.
+pub async fn any<C: ConnectionTrait>(db: &C, search: &Search<'_>) -> Result<bool, DbErr> {
+    let (condition, values) = condition(search);
+    let sql = format!("SELECT 1 FROM agents a WHERE {condition} AND {LOAD} < a.chat_limit LIMIT 1");
+    let row = db.query_one_raw(statement(db.get_database_backend(), &sql, values)).await?;
+    Ok(row.is_some())
+}
+
+/// Chats and open offers of the agent `a`.
+const LOAD: &str = "(SELECT COUNT(*) FROM live_chat_requests r WHERE r.agent_id = a.id AND \
+    r.state = 'ACCEPTED') + (SELECT COUNT(*) FROM live_chat_offers o WHERE o.agent_id = a.id AND \
+    o.state = 'OPEN')";
+
+/// That the agent `a` is one of those looked for, room aside.
+fn condition(search: &Search<'_>) -> (String, Vec<Value>) {
+    let Search { agents, profiles, request, now, .. } = *search;
+    let mut sql = format!(
+        "a.active = true AND a.profile IN ({}) AND (a.chat_status_until <= ? OR \
+         (a.chat_status = 'AVAILABLE' AND (a.chat_status_until IS NULL OR ? < a.chat_status_until))) \
+         AND NOT EXISTS (SELECT 1 FROM live_chat_offers o WHERE o.request_id = ? AND o.agent_id = a.id)",
+        places(profiles.len())
+    );
+    let mut values: Vec<Value> = profiles.iter().map(|profile| Value::from(*profile)).collect();
+    values.extend([Value::from(now), now.into(), request.into()]);
+    if let Some(agents) = agents {
+        sql.push_str(&format!(" AND a.id IN ({})", places(agents.len())));
+        values.extend(agents.iter().map(|agent| Value::from(*agent)));
+    }
+    (sql, values)
 }
 
 fn candidate(row: &QueryResult) -> Result<Candidate, DbErr> {
@@ -85,7 +108,9 @@ fn candidate(row: &QueryResult) -> Result<Candidate, DbErr> {
     })
 }
 
-/// Agents whose status is to change by itself at `now`, the longest due first.
+/// Agents whose status is to change by itself at `now`, the longest due first, locked until the transaction
+/// ends. Those that another transaction has locked are left to the next look, so that two processes that
+/// look at once never wait for each other.
 ///
 /// # Errors
 /// The database's own.
@@ -95,12 +120,14 @@ pub async fn due<C: ConnectionTrait>(
     most: u64,
 ) -> Result<Vec<crate::store::agent::Model>, DbErr> {
     use crate::store::agent::{Column, Entity};
+    use sea_orm::sea_query::{LockBehavior, LockType};
     use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
     Entity::find()
         .filter(Column::ChatStatusUntil.lte(now))
         .order_by_asc(Column::ChatStatusUntil)
         .order_by_asc(Column::Id)
         .limit(most)
+        .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked)
         .all(db)
         .await
 }
@@ -152,17 +179,4 @@ pub async fn set<C: ConnectionTrait>(db: &C, all: &[Become<'_>]) -> Result<Vec<U
         [one.agent.into(), one.was_until.into(), one.status.into(), one.until.into()]
     });
     super::ids(db, &sql, values.collect::<Vec<_>>()).await
-}
-
-/// Puts the time at which an agent's status is looked at again to `until`, whatever it is.
-///
-/// # Errors
-/// The database's own.
-pub async fn look_again<C: ConnectionTrait>(
-    db: &C,
-    agent: Uuid,
-    until: DateTime<Utc>,
-) -> Result<(), DbErr> {
-    let sql = "UPDATE agents SET chat_status_until = ? WHERE id = ?";
-    run_raw(db, sql, [until.into(), agent.into()]).await.map(|_| ())
 }

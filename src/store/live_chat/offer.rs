@@ -48,32 +48,38 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Makes an offer, unless its agent has as many chats and open offers as it takes. The agent is to be held,
-/// so that they stay as many. False where there was no room.
+/// Makes an offer, unless its agent takes no chats at that time, or has as many chats and open offers as it
+/// takes. The agent is to be held, so that this stays so. False where it was not made.
 ///
 /// # Errors
 /// The database's own; a unique violation where the request has an open offer.
-pub async fn make<C: ConnectionTrait>(db: &C, new: &Model) -> Result<bool, DbErr> {
-    let cast = if db.get_database_backend() == sea_orm::DbBackend::Postgres {
-        ["CAST(? AS uuid)", "CAST(? AS timestamptz)"]
-    } else {
-        ["?", "?"]
-    };
-    let [id, instant] = cast;
+pub async fn make<C: ConnectionTrait>(
+    db: &C,
+    new: &Model,
+    profiles: &[&str],
+) -> Result<bool, DbErr> {
+    let is_postgres = db.get_database_backend() == sea_orm::DbBackend::Postgres;
+    let id = if is_postgres { "CAST(? AS uuid)" } else { "?" };
+    let instant = if is_postgres { "CAST(? AS timestamptz)" } else { "?" };
     let sql = format!(
         "INSERT INTO live_chat_offers (id, request_id, agent_id, state, offered_at, expires_at) \
-         SELECT {id}, {id}, a.id, 'OPEN', {instant}, {instant} FROM agents a WHERE a.id = ? AND \
+         SELECT {id}, {id}, a.id, 'OPEN', {instant}, {instant} FROM agents a WHERE a.id = ? \
+         AND a.active = true AND a.chat_status = 'AVAILABLE' \
+         AND (a.chat_status_until IS NULL OR ? < a.chat_status_until) AND a.profile IN ({}) AND \
          (SELECT COUNT(*) FROM live_chat_requests r WHERE r.agent_id = a.id AND r.state = 'ACCEPTED') + \
          (SELECT COUNT(*) FROM live_chat_offers o WHERE o.agent_id = a.id AND o.state = 'OPEN') \
-         < a.chat_limit"
+         < a.chat_limit",
+        places(profiles.len())
     );
-    let values = [
+    let mut values = vec![
         new.id.into(),
         new.request_id.into(),
         new.offered_at.into(),
         new.expires_at.into(),
         new.agent_id.into(),
+        new.offered_at.into(),
     ];
+    values.extend(profiles.iter().map(|profile| sea_orm::Value::from(*profile)));
     Ok(run_raw(db, &sql, values).await? == 1)
 }
 

@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 use uuid::Uuid;
 
-use super::{hold, ids};
+use super::ids;
 use crate::store::booking::{Company, Person};
-use crate::store::{JsonOf, statement};
+use crate::store::{JsonOf, run_raw, statement};
 
 /// `state` of a request that is offered to an agent.
 pub const OFFERED: &str = "OFFERED";
@@ -101,8 +101,65 @@ impl Model {
 /// # Errors
 /// The database's own.
 pub async fn lock<C: ConnectionTrait>(db: &C, id: Uuid) -> Result<Option<Model>, DbErr> {
-    hold(db, "SELECT 1 FROM live_chat_requests WHERE id = ?", id).await?;
-    Entity::find_by_id(id).one(db).await
+    use sea_orm::QuerySelect;
+    Entity::find_by_id(id).lock(sea_orm::sea_query::LockType::NoKeyUpdate).one(db).await
+}
+
+/// Writes down how a request stands; what was asked for never changes. It is to be locked.
+///
+/// # Errors
+/// The database's own.
+pub async fn save<C: ConnectionTrait>(db: &C, request: &mut Model) -> Result<(), DbErr> {
+    request.revision += 1;
+    let sql = "UPDATE live_chat_requests SET state = ?, routing = ?, agent_id = ?, accepted_at = ?, \
+        touched_at = ?, ended_at = ?, end_reason = ?, due_at = ?, revision = ? WHERE id = ?";
+    let values = [
+        request.state.as_str().into(),
+        request.routing.clone().into(),
+        request.agent_id.into(),
+        request.accepted_at.into(),
+        request.touched_at.into(),
+        request.ended_at.into(),
+        request.end_reason.as_deref().into(),
+        request.due_at.into(),
+        request.revision.into(),
+        request.id.into(),
+    ];
+    run_raw(db, sql, values).await.map(|_| ())
+}
+
+/// Notes that something happened in a chat, which ends by itself at `due_at` where nothing more does. False
+/// where it does not go on.
+///
+/// # Errors
+/// The database's own.
+pub async fn touch<C: ConnectionTrait>(
+    db: &C,
+    id: Uuid,
+    now: DateTime<Utc>,
+    due_at: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    let sql = "UPDATE live_chat_requests SET touched_at = ?, due_at = ? \
+        WHERE id = ? AND state = 'ACCEPTED'";
+    Ok(run_raw(db, sql, [now.into(), due_at.into(), id.into()]).await? == 1)
+}
+
+/// Lets nobody else ask about this conversation for this caller until the transaction ends. On SQLite, which
+/// has one writer at a time, there is nothing to do.
+///
+/// # Errors
+/// The database's own.
+pub async fn lock_conversation<C: ConnectionTrait>(
+    db: &C,
+    requester: &str,
+    conversation: &str,
+) -> Result<(), DbErr> {
+    if db.get_database_backend() == sea_orm::DbBackend::Postgres {
+        let sql = "SELECT pg_advisory_xact_lock(hashtextextended(?, 0))";
+        let name = format!("live-chat/{requester}/{conversation}");
+        db.query_one_raw(statement(db.get_database_backend(), sql, [name.into()])).await?;
+    }
+    Ok(())
 }
 
 /// The caller's request about a conversation that is not over, if there is one.
