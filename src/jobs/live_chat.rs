@@ -1,5 +1,5 @@
 //! Live chats by the clock: blocks that begin and end, offers and chats whose time is up, offers to agents
-//! who went.
+//! who went, and pushes to those who are not in the app.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::service::{Result, live_chat};
+use crate::service::{Result, live_chat, push};
 use crate::store::live_chat::{candidate, request};
 
 /// Between two looks at most, whatever is due when: another process may have changed that.
@@ -59,7 +59,8 @@ pub async fn run_due(app: &App) -> Result<usize> {
     loop {
         let done = live_chat::follow_schedules(app).await?
             + live_chat::withdraw_from_unavailable(app).await?
-            + live_chat::follow_clock(app).await?;
+            + live_chat::follow_clock(app).await?
+            + push::catch_up(app).await?;
         if done == 0 {
             return Ok(all);
         }

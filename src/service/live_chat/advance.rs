@@ -272,6 +272,7 @@ impl Moving<'_> {
             savepoint.rollback().await?;
             return Ok(None);
         }
+        push::for_offer(self.app, &savepoint, &offer).await?;
         savepoint.commit().await?;
         if was_outdated {
             self.changes.push(Change::Agent(candidate.id));
