@@ -113,6 +113,10 @@ pub(crate) struct BookingById(pub(crate) Uuid);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct AttemptsOf(pub(crate) Uuid);
 
+/// A team.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TeamById(pub(crate) Uuid);
+
 /// Puts new loaders into an operation's data. They keep nothing between batches: a subscription's
 /// operation lives long, and must not see what was once.
 pub(crate) fn add(data: &mut Data, app: &Arc<App>) {
@@ -170,6 +174,18 @@ impl Loader<AttemptsOf> for Loaders {
             found.entry(AttemptsOf(row.delivery_id)).or_default().push(row);
         }
         Ok(found)
+    }
+}
+
+impl Loader<TeamById> for Loaders {
+    type Value = store::team::Model;
+    type Error = LoadError;
+
+    async fn load(&self, keys: &[TeamById]) -> Result<HashMap<TeamById, Self::Value>, LoadError> {
+        let select = store::team::Entity::find();
+        let ids = keys.iter().map(|key| key.0);
+        let rows = select.filter(store::team::Column::Id.is_in(ids)).all(&self.0.db).await?;
+        Ok(rows.into_iter().map(|row| (TeamById(row.id), row)).collect())
     }
 }
 

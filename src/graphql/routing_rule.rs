@@ -7,8 +7,9 @@ use uuid::Uuid;
 use super::access::{app, authorise, read_id};
 use super::agent::Agent;
 use super::error::Result;
-use super::loaders::{AgentById, load};
+use super::loaders::{AgentById, TeamById, load};
 use super::scalars::DateTime;
+use super::team::Team;
 use crate::ids;
 use crate::routing::{self, Condition};
 use crate::service::Error;
@@ -193,6 +194,14 @@ impl RoutingRule {
         let agents = self.0.agents.iter().map(|id| load(ctx, AgentById(*id)));
         let agents = try_join_all(agents).await?;
         Ok(agents.into_iter().flatten().map(Agent).collect())
+    }
+
+    /// Whose members get the visitors, in turn. Null where agents are named.
+    async fn team(&self, ctx: &Context<'_>) -> Result<Option<Team>> {
+        match self.0.record.team_id {
+            Some(team) => Ok(load(ctx, TeamById(team)).await?.map(Team)),
+            None => Ok(None),
+        }
     }
 
     /// Which visitors it is for.

@@ -84,11 +84,12 @@ pub async fn create(app: &App, name: &str, members: &[Uuid]) -> Result<Model> {
         created_at: Set(app.now()),
     };
     let transaction = store::begin(&app.db).await?;
+    // First, so that changes of teams and of rules, which name them, come one after the other.
+    routing_rule::touch(&transaction).await?;
     let made = Entity::insert(record).exec_with_returning(&transaction).await;
     let made = made.map_err(name_taken)?;
     must_exist(&transaction, members).await?;
     team::set_members(&transaction, made.id, members).await?;
-    routing_rule::touch(&transaction).await?;
     transaction.commit().await?;
     Ok(made)
 }
@@ -103,6 +104,7 @@ pub async fn update(app: &App, id: Uuid, update: TeamUpdate) -> Result<Model> {
         check_members(members)?;
     }
     let transaction = store::begin(&app.db).await?;
+    routing_rule::touch(&transaction).await?;
     let before = team::lock(&transaction, id).await?.ok_or_else(|| unknown(id))?;
     let mut after = before;
     if let Some(name) = name {
@@ -118,7 +120,6 @@ pub async fn update(app: &App, id: Uuid, update: TeamUpdate) -> Result<Model> {
         must_exist(&transaction, members).await?;
         team::set_members(&transaction, id, members).await?;
     }
-    routing_rule::touch(&transaction).await?;
     transaction.commit().await?;
     Ok(after)
 }
@@ -129,13 +130,13 @@ pub async fn update(app: &App, id: Uuid, update: TeamUpdate) -> Result<Model> {
 /// `NOT_FOUND`; `CONFLICT` while a rule names it.
 pub async fn delete(app: &App, id: Uuid) -> Result<()> {
     let transaction = store::begin(&app.db).await?;
+    routing_rule::touch(&transaction).await?;
     team::lock(&transaction, id).await?.ok_or_else(|| unknown(id))?;
     if let Some(rule) = team::rule_naming(&transaction, id).await? {
         let message = format!("the rule “{rule}” sends visitors to this team");
         return Err(Error::Conflict(message));
     }
     team::delete(&transaction, id).await?;
-    routing_rule::touch(&transaction).await?;
     transaction.commit().await?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::on_both;
 use crate::support::{Answer, Test};
 
-const FIELDS: &str = "id name description priority active agents { id name }
+const FIELDS: &str = "id name description priority active agents { id name } team { id name }
     condition { allOf { allOf { test { field } } anyOf { allOf { test { field } }
         test { field attribute operator values } } test { field attribute operator values } }
         anyOf { test { field } } test { field attribute operator values } } createdAt";
@@ -377,5 +377,31 @@ on_both! {
         let id = test.admin("{ routingRules { id } }", json!({})).await.data("/routingRules/0/id");
         let node = test.send(&own, "query($id: ID!) { node(id: $id) { id } }", json!({ "id": id })).await;
         assert_eq!(node.data("/node"), Value::Null);
+    }
+}
+
+on_both! {
+    async fn a_rule_names_a_team_in_place_of_agents(test: Test) {
+        let grace = test.agent("Grace").await;
+        let query = "mutation($members: [ID!]!) {
+            createTeam(input: { name: \"Sales\", memberIds: $members }) { id } }";
+        let team = test.admin(query, json!({ "members": [grace] })).await.data("/createTeam/id");
+        let mut input = france(&grace, "French");
+        input["agentIds"] = Value::Null;
+        input["teamId"] = team.clone();
+        let made = create(&test, input).await.data("/createRoutingRule");
+        assert_eq!(made["team"], json!({ "id": team, "name": "Sales" }));
+        assert_eq!(made["agents"], json!([]));
+        let (read, _) = read(&test).await;
+        let id = read.rules[0].team.unwrap();
+        assert_eq!((read.teams[&id].name.as_str(), read.teams[&id].members.len()), ("Sales", 1));
+
+        let change = json!({ "ruleId": made["id"], "agentIds": [grace] });
+        let named = update(&test, change).await.data("/updateRoutingRule");
+        assert_eq!((&named["team"], &named["agents"][0]["name"]), (&Value::Null, &json!("Grace")));
+        let change = json!({ "ruleId": made["id"], "teamId": team });
+        let back = update(&test, change).await.data("/updateRoutingRule");
+        assert_eq!((&back["team"]["id"], &back["agents"]), (&team, &json!([])));
+        assert_eq!(rules(&test).await, json!([back]));
     }
 }
