@@ -178,8 +178,8 @@ async fn change(app: &App, how: How) -> (Uuid, Made) {
     let transaction = store::begin(&app.db).await.unwrap();
     if how == How::NotifyInTransaction {
         let change = Change::Agent(id);
-        let put = store::change::put(&transaction, app.process, &[change], app.now());
-        let number = put.await.unwrap()[0];
+        let put = store::change::put(&transaction, app.process, &[change], app.now()).await;
+        let number = put.unwrap()[0];
         let changes = json!([{ "id": number, "change": change }]);
         let said = json!({ "process": app.process, "changes": changes }).to_string();
         let sql = "SELECT pg_notify('frontdesk_changes', ?)";
