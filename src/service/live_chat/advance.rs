@@ -14,7 +14,7 @@ use crate::service::changes::Change;
 use crate::service::routing::{
     self, CandidateRecord, Outcome, Purpose, Record, Resolved, Route, SkipReason, Tier,
 };
-use crate::service::{Error, Result};
+use crate::service::{Error, Result, push};
 use crate::store::live_chat::candidate::{self, Candidate, Search};
 use crate::store::live_chat::offer::{self, DECLINED, EXPIRED, WITHDRAWN};
 use crate::store::live_chat::request::{self, ACCEPTED, ENDED, IDLE, Model, OFFERED, UNANSWERED};
