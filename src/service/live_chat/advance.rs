@@ -360,7 +360,7 @@ fn go_on(before: Record, resolved: &Resolved) -> Record {
 }
 
 /// Why an agent can't take a chat at all, room aside.
-fn why_not(agent: &agent::Model, now: DateTime<Utc>) -> Result<Option<SkipReason>> {
+pub(super) fn why_not(agent: &agent::Model, now: DateTime<Utc>) -> Result<Option<SkipReason>> {
     if !agent.active {
         return Ok(Some(SkipReason::Inactive));
     }

@@ -10,6 +10,7 @@
 
 mod advance;
 pub mod availability;
+mod explain;
 mod missed;
 pub mod offer;
 mod read;
@@ -20,6 +21,7 @@ pub use advance::{follow_clock, withdraw_from_unavailable};
 pub use availability::{
     State, clear_override, follow_schedules, set_availability, set_override, state,
 };
+pub(crate) use explain::explain;
 pub use missed::set_failed_action_notifications;
 pub use read::{
     Filter, active, by_id, count, find, incoming, involves, list, may_see, scope_of_list, sees_all,

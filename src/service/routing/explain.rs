@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Purpose, Record, Resolved, Route, meeting, resolve};
 use crate::app::App;
-use crate::service::Result;
+use crate::service::{Result, live_chat};
 use crate::store::booking::{Company, Person};
 
 /// Who a visitor would get, and why.
@@ -47,7 +47,8 @@ pub async fn explain(app: &App, question: &Question) -> Result<Explanation> {
     match question.purpose {
         Purpose::Meeting => of_meeting(app, question, &resolved).await,
         Purpose::LiveChat => {
-            Ok(Explanation { record: Record::new(&resolved), ..Explanation::default() })
+            let record = live_chat::explain(app, &resolved).await?;
+            Ok(Explanation { record, ..Explanation::default() })
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Live chats: asked for, offered, taken, and what the clock does with them.
 
 mod clock;
+mod explain;
 mod fallback;
 mod incoming;
 mod missed;

@@ -1,0 +1,58 @@
+//! What `explainRouting` says of a live chat is what then happens.
+
+use serde_json::{Value, json};
+
+use crate::on_both;
+use crate::support::Test;
+
+async fn explain(test: &Test, route: Value) -> Value {
+    let query = "query($route: RouteInput) {
+        explainRouting(person: { email: \"v@visitors.example\" }, route: $route, kind: LIVE_CHAT) {
+            chosen { name } startsAt
+            tiers { kind candidates { agent { name } outcome reason } } } }";
+    test.admin(query, json!({ "route": route })).await.data("/explainRouting")
+}
+
+/// Kind of each tier, and of each candidate its name, and why it is passed over or what comes of it.
+fn shown(explanation: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    for tier in explanation["tiers"].as_array().unwrap() {
+        let mut line = tier["kind"].as_str().unwrap().to_owned();
+        for candidate in tier["candidates"].as_array().unwrap() {
+            let what = candidate["reason"].as_str().or(candidate["outcome"].as_str()).unwrap();
+            line.push_str(&format!(" {}:{what}", candidate["agent"]["name"].as_str().unwrap()));
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+on_both! {
+    async fn a_chat_is_explained_as_it_is_then_offered(test: Test) {
+        let (ada, bob) = (test.chatter("Ada").await, test.chatter("Bob").await);
+        let eve = test.chatter("Eve").await;
+        let who = [(&ada, "Ada"), (&bob, "Bob"), (&eve, "Eve")];
+        test.set_limit(&bob, 1).await.data("");
+        test.toggle(&eve, "UNAVAILABLE").await;
+        let query = "mutation($ids: [ID!]!) { createTeam(input: { name: \"Sales\", memberIds: $ids }) { id } }";
+        let team = test.admin(query, json!({ "ids": [eve.id, bob.id] })).await;
+        let route = json!({ "teamId": team.data("/createTeam/id") });
+        let would = explain(&test, route.clone()).await;
+        assert_eq!(shown(&would), ["TEAM Bob:CHOSEN Eve:LIVE_CHAT_UNAVAILABLE", "ALL"]);
+        assert_eq!((&would["chosen"]["name"], &would["startsAt"]), (&json!("Bob"), &Value::Null));
+        let id = test.offered(json!({ "route": route })).await;
+        assert_eq!(test.offers(&id, &who).await, ["OPEN Bob"]);
+        let would = explain(&test, route.clone()).await;
+        assert_eq!(would["chosen"]["name"], "Ada");
+        assert_eq!(shown(&would)[0], "TEAM Bob:LIVE_CHAT_LIMIT Eve:LIVE_CHAT_UNAVAILABLE");
+        let id = test.offered(json!({ "route": route })).await;
+        assert_eq!(test.offers(&id, &who).await, ["OPEN Ada"]);
+        test.toggle(&ada, "UNAVAILABLE").await;
+        let would = explain(&test, Value::Null).await;
+        assert_eq!(would["chosen"], Value::Null);
+        assert_eq!(
+            shown(&would),
+            ["ALL Bob:LIVE_CHAT_LIMIT Ada:LIVE_CHAT_UNAVAILABLE Eve:LIVE_CHAT_UNAVAILABLE"]
+        );
+    }
+}
