@@ -295,7 +295,7 @@ fn check_events(given: Vec<EventType>) -> Result<Vec<EventType>> {
         if given[..place].contains(event) {
             let name = event.name();
             let message = format!("{field}.{place} must not name {name} twice");
-            return Err(Error::bad_input(&format!("{field}.{place}"), message));
+            return Err(Error::bad_input(format!("{field}.{place}"), message));
         }
     }
     Ok(given)

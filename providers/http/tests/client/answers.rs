@@ -214,3 +214,27 @@ async fn an_address_that_can_t_be_sent_to_is_an_error() {
         check_error(result, Permanent, "");
     }
 }
+
+#[tokio::test]
+async fn asked_once_it_gives_back_whatever_is_answered() {
+    for (status, headers) in [
+        ("204 X", ""),
+        ("307 X", "Location: /elsewhere\r\n"),
+        ("410 X", ""),
+        ("429 X", "Retry-After: 0\r\n"),
+        ("500 X", ""),
+        ("503 X", "Retry-After: 0\r\n"),
+    ] {
+        let server = Server::start(move |_| closing(status, headers, "text")).await;
+        let client = client().with_body_limit(3);
+        // More often than opens a circuit.
+        for _ in 0..7 {
+            let response = client.send_once(request("POST", &server.url())).await.unwrap();
+            assert!(status.starts_with(response.status().as_str()), "{status}");
+            if status != "204 X" {
+                assert_eq!(response.body().as_ref(), b"tex", "{status}");
+            }
+        }
+        assert_eq!(server.received().len(), 7, "{status}");
+    }
+}
