@@ -243,9 +243,8 @@ on_both! {
         }
         assert!(is_present(here, &agent).await);
         for (events, test, is_left) in [(two, here, true), (one, there, false)] {
-            let before = test.app.changes.listeners();
             drop(events);
-            while test.app.changes.listeners() == before {
+            while test.app.presence.is_here(AGENT.parse(&agent).unwrap()) {
                 tokio::task::yield_now().await;
             }
             presence::settle(&test.app).await.unwrap();

@@ -10,8 +10,10 @@ use frontdesk::ids;
 use frontdesk::scheduling::{InLine, STRIDE, Turn, queue_order};
 use frontdesk::service::access::Caller;
 use frontdesk::service::booking::{BookMeeting, Booked, book};
+use frontdesk::service::changes::Change;
 use frontdesk::service::routing::Route;
-use frontdesk::store::booking::{Company, Person};
+use frontdesk::store::booking::{self, Company, Person};
+use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -133,6 +135,20 @@ impl Model {
     }
 }
 
+/// The starts of all bookings in the order in which they were assigned: what is written down of a booking is
+/// numbered under its queue's lock.
+async fn in_order_of_assignment(test: &Test) -> Vec<DateTime<Utc>> {
+    let bookings = booking::Entity::find().all(&test.app.db).await.unwrap();
+    let starts: HashMap<Uuid, DateTime<Utc>> =
+        bookings.into_iter().map(|booking| (booking.id, booking.starts_at)).collect();
+    let changes = test.texts("SELECT CAST(change AS text) FROM changes ORDER BY id").await;
+    let booked = |change: &String| match serde_json::from_str(change).unwrap() {
+        Change::Booking { id, .. } => Some(starts[&id]),
+        _ => None,
+    };
+    changes.iter().filter_map(booked).collect()
+}
+
 on_both! {
     async fn shares_with_different_hours_are_those_of_the_replay(test: Test) {
         let hours = [0..24, 0..12, 6..18, 12..24, 9..10];
@@ -141,14 +157,14 @@ on_both! {
             agents.push((hire(&test, &format!("A{n}"), hours.clone()).await, hours));
         }
         let starts: Vec<DateTime<Utc>> = (0..300).map(|n| start(n * 7 % 960)).collect();
+        let shares = shares(&test, 8, starts).await;
         let mut model = Model::default();
         let mut ideal = HashMap::new();
-        for start in &starts {
+        for start in in_order_of_assignment(&test).await {
             let hour = usize::try_from(start.hour()).unwrap();
             let free = agents.iter().filter(|(_, hours)| hours.contains(&hour));
             *ideal.entry(model.take(free.map(|(agent, _)| *agent))).or_insert(0) += 1;
         }
-        let shares = shares(&test, 8, starts).await;
         for (agent, _) in agents {
             let (share, ideal) = (shares.get(&agent).unwrap_or(&0), ideal.get(&agent).unwrap_or(&0));
             assert!(usize::abs_diff(*share, *ideal) <= 2, "{share} of {ideal}: {shares:?}");

@@ -320,9 +320,11 @@ async fn one_world(test: &Test, seed: u64) {
         rule(test, &country, priority, target).await;
         by_priority.push(named.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>());
     }
-    for _ in 0..8 {
+    for round in 0..8 {
         let (of_account, of_country) = (dice.below(2) == 0, dice.below(2) == 0);
-        let email = if of_account { format!("v@{domain}") } else { "v@nowhere.example".to_owned() };
+        let host = if of_account { domain.as_str() } else { "nowhere.example" };
+        // Another each time: one address is sent so many mails an hour.
+        let email = format!("v{seed}x{round}@{host}");
         let country = if of_country { country.as_str() } else { "Elsewhere" };
         let visitor = json!({ "person": { "email": email }, "company": { "country": country } });
         let starts = offered(test, &visitor).await;

@@ -141,7 +141,10 @@ impl Drop for Feed {
 
 async fn undelivered(place: &Place) -> u64 {
     let db = place.database().await;
-    let undone = outbox::Entity::find().filter(outbox::Column::State.ne(outbox::DONE));
+    let undone = outbox::Entity::find()
+        .filter(outbox::Column::State.ne(outbox::DONE))
+        // A reminder is not due before the meeting is near.
+        .filter(outbox::Column::Kind.ne(outbox::Kind::ReminderMail.as_str()));
     let count = undone.count(&db).await.unwrap();
     db.close().await.unwrap();
     count
