@@ -250,7 +250,6 @@ pub struct LiveChatMeetingOption {
 
 /// What came of asking for a live chat.
 #[derive(Clone, Debug, Union)]
-#[expect(clippy::large_enum_variant, reason = "one a request, never kept in a list")]
 pub enum RequestLiveChatResult {
     /// An agent is asked.
     Offered(LiveChatOffered),
@@ -366,7 +365,9 @@ pub struct LiveChatRequestMutation;
 
 #[Object]
 impl LiveChatRequestMutation {
-    /// Asks for a live chat: an agent is asked at once, or nobody can take it. Open to visitors.
+    /// Asks for a live chat: an agent is asked at once, or nobody can take it; one an operation. Open to
+    /// visitors.
+    #[graphql(complexity = "5_001 + child_complexity")]
     async fn request_live_chat(
         &self,
         ctx: &Context<'_>,

@@ -138,7 +138,7 @@ impl WebhookDelivery {
         Ok(&self.message()?.message_id)
     }
 
-    /// The JSON that is sent.
+    /// The JSON that is sent, with what it tells of a visitor: MANAGE_INTEGRATIONS is enough to read it.
     async fn body(&self) -> Result<&str> {
         Ok(&self.message()?.body)
     }

@@ -57,10 +57,14 @@ async fn look(app: &App) -> Result<Duration> {
 pub async fn run_due(app: &App) -> Result<usize> {
     let mut all = 0;
     loop {
-        let done = live_chat::follow_schedules(app).await?
-            + live_chat::withdraw_from_unavailable(app).await?
-            + live_chat::follow_clock(app).await?
-            + push::catch_up(app).await?;
+        // Each by itself: what keeps one from being done must not keep the others.
+        let steps = [
+            live_chat::follow_schedules(app).await,
+            live_chat::withdraw_from_unavailable(app).await,
+            live_chat::follow_clock(app).await,
+            push::catch_up(app).await,
+        ];
+        let done = steps.into_iter().sum::<Result<usize>>()?;
         if done == 0 {
             return Ok(all);
         }

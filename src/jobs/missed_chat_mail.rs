@@ -6,6 +6,7 @@ use super::attempt::{Delivered, Outcome, misfit};
 use super::letter::{self, Letter};
 use crate::app::App;
 use crate::mail;
+use crate::service::access::{self, Permission};
 use crate::service::{self, Result, live_chat, schedule};
 use crate::store::booking::Person;
 use crate::store::live_chat::request::UNANSWERED;
@@ -22,7 +23,11 @@ pub(super) async fn deliver(app: &App, row: &Model) -> Result<Outcome> {
     let Some(request) = request.filter(|_| agent.active && agent.notify_failed_actions) else {
         return Ok(Outcome::Done(Delivered::Notice));
     };
-    let person = request.person.as_ref().map(|person| &person.0);
+    // What the visitor said is for those who take chats or see them: a mail shows no more than the API does.
+    let permissions = access::profile(&agent.profile)?.permissions();
+    let sees = permissions.contains(&Permission::ViewMyConversations)
+        || permissions.contains(&Permission::ViewAllConversations);
+    let person = request.person.as_ref().map(|person| &person.0).filter(|_| sees);
     let email = person.map(|person| person.email.as_str());
     let before = outbox::before_in_hour(&app.db, row, agent.id).await?;
     let rendered = match before.cmp(&MOST_AN_HOUR) {
@@ -34,9 +39,17 @@ pub(super) async fn deliver(app: &App, row: &Model) -> Result<Outcome> {
             name: person.map(Person::display_name).filter(|name| Some(&**name) != email),
             email,
             phone: person.and_then(|person| person.phone.as_deref()),
-            company: request.company.as_ref().and_then(|company| company.0.name.as_deref()),
-            message: request.message.as_deref(),
-            conversation: request.conversation_url.as_deref().and_then(|url| url.parse().ok()),
+            company: request
+                .company
+                .as_ref()
+                .filter(|_| sees)
+                .and_then(|company| company.0.name.as_deref()),
+            message: request.message.as_deref().filter(|_| sees),
+            conversation: request
+                .conversation_url
+                .as_deref()
+                .filter(|_| sees)
+                .and_then(|url| url.parse().ok()),
         }),
         Ordering::Equal => mail::more_missed_chats_notice(&agent.locale, MOST_AN_HOUR),
         Ordering::Greater => return Ok(Outcome::Done(Delivered::Notice)),

@@ -600,5 +600,7 @@ pub async fn next_due<C: ConnectionTrait>(db: &C) -> Result<Option<DateTime<Utc>
 /// # Errors
 /// The database's own.
 pub async fn forget<C: ConnectionTrait>(db: &C, before: DateTime<Utc>) -> Result<u64, DbErr> {
-    run_raw(db, "DELETE FROM outbox WHERE state = 'DONE' AND done_at < ?", [before.into()]).await
+    // A push that failed is of no use to anybody once its offer is over.
+    let sql = "DELETE FROM outbox WHERE done_at < ? AND (state = 'DONE' OR kind = 'WEB_PUSH')";
+    run_raw(db, sql, [before.into()]).await
 }

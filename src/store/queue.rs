@@ -89,7 +89,8 @@ pub async fn take<C: ConnectionTrait>(
 /// # Errors
 /// The database's own.
 pub async fn forget<C: ConnectionTrait>(db: &C, queue: &str) -> Result<(), DbErr> {
-    run_raw(db, "DELETE FROM queue_turns WHERE queue_id = ?", [queue.into()]).await?;
+    // The queue first, as whoever takes a turn of it does, so that the two never wait for each other.
     run_raw(db, "DELETE FROM queues WHERE id = ?", [queue.into()]).await?;
+    run_raw(db, "DELETE FROM queue_turns WHERE queue_id = ?", [queue.into()]).await?;
     Ok(())
 }

@@ -227,7 +227,7 @@ async fn callers(test: &Test) -> Vec<Caller> {
 
 /// A line of the table.
 fn row<'a>(field: &str, cells: impl Iterator<Item = &'a str>) -> String {
-    let mut line = format!("{field:<36}");
+    let mut line = format!("{field:<44}");
     for cell in cells {
         line.push_str(&format!("{cell:<10}"));
     }

@@ -263,6 +263,22 @@ on_both! {
             createBusyTime(input: { agentId: $a, startsAt: \"2027-01-07T09:00:00Z\",
                 endsAt: \"2027-01-07T10:00:00Z\" }) { id } }";
         let made = test.admin(query, json!({ "a": agent })).await.data("");
+        let query = "mutation($a: ID!, $keys: PushKeysInput!) {
+            createTeam(input: { name: \"Sales\", memberIds: [$a] }) { id }
+            createAccount(input: { name: \"Acme\", domains: [\"acme.example\"], ownerId: $a }) { id }
+            createRoutingRule(input: { name: \"All\", agentIds: [$a], condition: {
+                test: { field: PERSON_EMAIL, operator: CONTAINS, values: [\"@\"] } } }) { id }
+            createWebhook(input: { url: \"https://hooks.example/\", events: [BOOKING_CREATED] }) {
+                webhook { id } }
+            registerPushSubscription(input: {
+                agentId: $a, endpoint: \"https://push.example/1\", keys: $keys }) { id }
+            setLiveChatOverride(input: { agentId: $a, status: AVAILABLE }) { id }
+            requestLiveChat(input: {}) { ... on LiveChatOffered { request { id offers { id } } } } }";
+        let keys = json!({
+            "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+            "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+        });
+        let more = test.admin(query, json!({ "a": agent, "keys": keys })).await.data("");
         let sql = "UPDATE outbox SET state = 'FAILED'";
         test.app.db.execute_unprepared(sql).await.unwrap();
         let failed = test.admin("{ failedDeliveries { nodes { id } } }", json!({})).await;
@@ -274,7 +290,15 @@ on_both! {
             ("DateOverride", text(&made["setDateOverride"]["dateOverrides"][0]["id"])),
             ("BusyTime", text(&made["createBusyTime"]["id"])),
             ("Delivery", text(&failed.data("/failedDeliveries/nodes/0/id"))),
+            ("Team", text(&more["createTeam"]["id"])),
+            ("Account", text(&more["createAccount"]["id"])),
+            ("RoutingRule", text(&more["createRoutingRule"]["id"])),
+            ("Webhook", text(&more["createWebhook"]["webhook"]["id"])),
+            ("PushRegistration", text(&more["registerPushSubscription"]["id"])),
+            ("LiveChatRequest", text(&more["requestLiveChat"]["request"]["id"])),
+            ("LiveChatOffer", text(&more["requestLiveChat"]["request"]["offers"][0]["id"])),
         ];
+        let of_administrators = ["Delivery", "Team", "Account", "RoutingRule", "Webhook"];
         let kinds = test.admin("{ __type(name: \"Node\") { possibleTypes { name } } }", json!({})).await;
         assert_eq!(kinds.data("/__type/possibleTypes").as_array().unwrap().len(), nodes.len());
         let own = test.token(&agent, 60).await;
@@ -284,7 +308,7 @@ on_both! {
             let found = test.admin(query, json!({ "id": id })).await.data("/node");
             assert_eq!(found, json!({ "__typename": kind, "id": id }));
             let own = test.send(&own, query, json!({ "id": id })).await.data("/node");
-            assert_eq!(own.is_null(), kind == "Delivery", "{kind} for the agent itself");
+            assert_eq!(own.is_null(), of_administrators.contains(&kind), "{kind} for the agent itself");
             let other = test.send(&other, query, json!({ "id": id })).await.data("/node");
             assert_eq!(other.is_null(), kind != "Agent", "{kind} for another agent");
             // The same row's number under another kind names nothing.

@@ -113,7 +113,7 @@ on_both! {
             "createdAt": "2027-01-04T08:00:00Z",
         });
         assert_eq!(made, expected);
-        assert_eq!(test.registered(&agent).await, [expected.clone()]);
+        assert_eq!(test.registered(&agent).await, std::slice::from_ref(&expected));
         let told = events.next().await;
         let told = &told["data"]["agentChanged"]["pushRegistrations"];
         assert_eq!(*told, json!([{ "id": id }]));

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use calendar_http::Resolve;
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
+use frontdesk::clock::{Clock, SystemClock};
 use frontdesk::jobs;
 use frontdesk::secrets::hmac_sha256;
 use frontdesk::store::webhook;
@@ -140,7 +141,7 @@ fn verify(secret: &str, request: &Received) -> Option<Result<String, String>> {
 on_both! {
     async fn the_reference_verifies_what_is_delivered(desk: Desk) {
         // It looks at the time too.
-        desk.test.clock.set(&Utc::now().to_rfc3339());
+        desk.test.clock.set(&SystemClock.now().to_rfc3339());
         let hook = desk.create(&["AGENT_CALENDAR_DISCONNECTED"]).await;
         let query = "mutation($id: ID!) { disconnectCalendar(agentId: $id) { id } }";
         desk.test.admin(query, json!({ "id": desk.agent })).await.data("/disconnectCalendar/id");

@@ -48,7 +48,7 @@ pub(super) async fn resolve(app: &App, request: &Model) -> Result<Resolved> {
     let company = request.company.as_ref().map(|company| &company.0);
     match routing::resolve(app, Purpose::LiveChat, route, person, company).await {
         Err(Error::NotFound(_)) if matches!(route, Route::Team(_)) => {
-            routing::resolve(app, Purpose::LiveChat, Route::Queue, None, None).await
+            Ok(Resolved::all_agents(Purpose::LiveChat))
         }
         resolved => resolved,
     }
@@ -70,7 +70,11 @@ pub(super) fn route(request: &Model) -> Route {
 pub(super) async fn advance(app: &App, id: Uuid) -> Result<()> {
     let found = request::Entity::find_by_id(id).one(&app.db).await?;
     let Some(found) = found.filter(|found| !found.is_over()) else { return Ok(()) };
-    let resolved = resolve(app, &found).await?;
+    // A chat that goes on needs nobody else: it ends even where the rules can't be read.
+    let resolved = match found.state == OFFERED {
+        true => resolve(app, &found).await?,
+        false => Resolved::nobody(),
+    };
     transact!(app, |transaction, changes| {
         let Some(request) = request::lock(transaction, id).await? else { return Ok(()) };
         let (resolved, now) = (&resolved, app.now());

@@ -56,6 +56,18 @@ pub async fn resolve(
     }
 }
 
+impl Resolved {
+    /// All agents, and nobody before them.
+    pub fn all_agents(purpose: Purpose) -> Self {
+        direct(vec![all(purpose)])
+    }
+
+    /// No one at all: for what concerns nobody who is still to be found.
+    pub fn nobody() -> Self {
+        direct(Vec::new())
+    }
+}
+
 fn direct(tiers: Vec<Tier>) -> Resolved {
     Resolved { tiers, rules: Vec::new(), account: None }
 }

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::ids;
 use crate::routing::Condition;
 use crate::store::routing_rule::{self as store, ActiveModel, Entity, Model};
-use crate::store::{JsonOf, agent, begin};
+use crate::store::{JsonOf, agent, begin, queue};
 
 pub use snapshot::{Rule, Snapshot, SnapshotCache, TeamMembers, snapshot};
 
@@ -185,6 +185,9 @@ pub async fn delete(app: &App, id: Uuid) -> Result<()> {
     let deleted = Entity::delete_by_id(id).exec(&transaction).await?;
     if deleted.rows_affected == 0 {
         return Err(unknown(id));
+    }
+    for queue in [format!("rule/{id}"), format!("chat/rule/{id}")] {
+        queue::forget(&transaction, &queue).await?;
     }
     transaction.commit().await?;
     Ok(())
