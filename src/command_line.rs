@@ -257,6 +257,7 @@ fn shown(config: &Config) -> String {
          longest_retry_minutes = {}\nconference_wait_seconds = {}\nlease_seconds = {}\n\
          concurrency = {}\npoll_milliseconds = {}\n\n\
          [sync]\npoll_seconds = {}\npushed_poll_seconds = {}\nconcurrency = {}\nlease_seconds = {}\n\n\
+         [live_chat]\noffer_seconds = {}\nidle_minutes = {}\n\n\
          [reminders]\nminutes_before = {:?}\n\
          {calendars}",
         config.listen,
@@ -289,6 +290,8 @@ fn shown(config: &Config) -> String {
         sync.pushed_poll_seconds,
         sync.concurrency,
         sync.lease_seconds,
+        config.live_chat.offer_seconds,
+        config.live_chat.idle_minutes,
         config.reminders.minutes_before,
     )
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::assign::{Won, assign};
 use super::gather::gather;
-use super::{Booked, TAKEN, consequences};
+use super::{Booked, consequences, taken};
 use crate::app::App;
 use crate::service::access::Caller;
 use crate::service::calendar;
@@ -103,7 +103,7 @@ pub async fn book(app: &App, caller: &Caller, request: BookMeeting) -> Result<Bo
             let (route, start) = (request.route, request.starts_at);
             let end = request.ends_at;
             let alternatives = slots::alternatives(app, route, start, end, &refusals).await?;
-            Ok(Booked::Unavailable { message: TAKEN.to_owned(), alternatives })
+            Ok(Booked::Unavailable { message: taken(&request.locale), alternatives })
         }
     }
 }

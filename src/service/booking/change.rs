@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveModelTrait, DatabaseTransaction, EntityTrait, Set};
 
-use super::{Booked, Reference, TAKEN, by_reference, consequences, range};
+use super::{Booked, Reference, by_reference, consequences, range, taken};
 use crate::app::App;
 use crate::scheduling;
 use crate::service::access::Caller;
@@ -57,7 +57,7 @@ pub async fn reschedule(app: &App, caller: &Caller, request: Reschedule) -> Resu
             let route = Route::Agent(found.agent_id);
             let start = request.starts_at;
             let alternatives = slots::alternatives(app, route, start, None, &refusals).await?;
-            Ok(Booked::Unavailable { message: TAKEN.to_owned(), alternatives })
+            Ok(Booked::Unavailable { message: taken(&found.locale), alternatives })
         }
     }
 }

@@ -41,7 +41,15 @@ pub enum Booked {
     },
 }
 
-const TAKEN: &str = "This time is not available. Please choose another.";
+/// What a visitor with this locale is told of a time that is not free.
+fn taken(locale: &str) -> String {
+    let language = crate::mail::Language::of_tag(locale);
+    let (english, french) = (
+        "This time is not available. Please choose another.",
+        "Cet horaire n’est pas disponible. Veuillez en choisir un autre.",
+    );
+    language.either(english, french).to_owned()
+}
 
 pub(crate) fn range(booking: &Model) -> Result<TimeRange> {
     TimeRange::new(booking.starts_at, booking.ends_at).map_err(Error::internal)

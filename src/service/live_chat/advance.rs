@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, TransactionTrait};
+use sea_orm::{
+    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    TransactionTrait,
+};
 use uuid::Uuid;
 
 use super::availability::{become_of, noted_status};
@@ -292,16 +295,21 @@ impl Moving<'_> {
         is_made: bool,
         record: &mut Record,
     ) -> Result<()> {
-        let (Some(agents), Some(noted)) = (&tier.agents, record.tiers.get(place)) else {
-            return Ok(());
+        let Some(noted) = record.tiers.get(place) else { return Ok(()) };
+        let noted: Vec<Uuid> = noted.candidates.iter().map(|candidate| candidate.agent).collect();
+        let select = match &tier.agents {
+            Some(agents) => {
+                let others = agents.iter().filter(|id| !noted.contains(id));
+                agent::Entity::find().filter(agent::Column::Id.is_in(others.copied()))
+            }
+            // Of all agents that is said where none of them could be asked.
+            None if !is_made => agent::Entity::find()
+                .filter(agent::Column::Active.eq(true))
+                .filter(agent::Column::Id.is_not_in(noted)),
+            None => return Ok(()),
         };
-        let is_noted = |id: &&Uuid| noted.candidates.iter().any(|c| c.agent == **id);
-        let others = agents.iter().filter(|id| !is_noted(id)).take(routing::MOST_CANDIDATES);
-        let others: Vec<Uuid> = others.copied().collect();
-        if others.is_empty() {
-            return Ok(());
-        }
-        let select = agent::Entity::find().filter(agent::Column::Id.is_in(others));
+        let most = u64::try_from(routing::MOST_CANDIDATES).unwrap_or(u64::MAX);
+        let select = select.order_by_asc(agent::Column::Id).limit(most);
         for agent in select.all(self.transaction).await? {
             let outcome = match (asked_before(record, agent.id), why_not(&agent, self.now)?) {
                 (Some(outcome), _) => outcome,

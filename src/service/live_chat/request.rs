@@ -126,7 +126,16 @@ fn check(app: &App, caller: &Caller, new: NewRequest) -> Result<Model> {
         state: OFFERED.to_owned(),
         requester: caller.scope(),
         conversation_id: text::optional("input.conversationId", conversation_id, text::LINE_CHARS)?,
-        conversation_url: new.conversation_url.as_deref().map(url).transpose()?,
+        conversation_url: match (caller, new.conversation_url.as_deref()) {
+            (_, None) => None,
+            // Agents open it: nobody whom we don't know may lead them anywhere.
+            (Caller::Visitor, Some(_)) => {
+                let field = "input.conversationUrl";
+                let message = format!("{field} is taken from callers with an API key alone");
+                return Err(Error::bad_input(field, message));
+            }
+            (_, Some(given)) => Some(url(given)?),
+        },
         person: person.map(JsonOf),
         company: company.transpose()?.map(JsonOf),
         locale,

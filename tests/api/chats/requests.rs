@@ -112,8 +112,8 @@ on_both! {
             (json!({ "message": long }), "input.message"),
             (json!({ "conversationId": "y".repeat(201) }), "input.conversationId"),
             (json!({ "conversationId": "a\u{202E}b" }), "input.conversationId"),
-            (json!({ "conversationUrl": "javascript:alert(1)" }), "input.conversationUrl"),
-            (json!({ "conversationUrl": "/chats/1" }), "input.conversationUrl"),
+            // Agents open it, so that visitors give none.
+            (json!({ "conversationUrl": "https://chat.example/1" }), "input.conversationUrl"),
             (json!({ "locale": "no such tongue" }), "input.locale"),
             (json!({ "timeZone": "Mars/Olympus" }), "input.timeZone"),
             (json!({ "person": { "email": "nobody" } }), "input.person.email"),
@@ -121,6 +121,11 @@ on_both! {
         ] {
             let refused = test.visitor(REQUEST, json!({ "input": input })).await;
             assert_eq!((refused.code(), refused.field()), ("BAD_USER_INPUT", field), "{input}");
+        }
+        for url in ["javascript:alert(1)", "/chats/1"] {
+            let input = json!({ "conversationUrl": url });
+            let refused = test.admin(REQUEST, json!({ "input": input })).await;
+            assert_eq!(refused.field(), "input.conversationUrl", "{url}");
         }
         for route in [json!({ "agentId": "agt_1" }), json!({ "teamId": grace.id })] {
             let refused = test.visitor(REQUEST, json!({ "input": { "route": route } })).await;

@@ -17,7 +17,7 @@ on_both! {
     async fn what_a_visitor_said_is_for_those_who_may_see_conversations(test: Test) {
         let (grace, other) = (test.chatter("Grace").await, test.chatter("Other").await);
         let id = test.offered(json!({
-            "route": { "agentId": grace.id }, "message": "Hello", "conversationUrl": "https://chat.example/1",
+            "route": { "agentId": grace.id }, "message": "Hello",
             "person": { "email": "ada@visitors.example" }, "company": { "name": "Analytical Engines" },
         })).await;
         let marketing = test.key(Profile::MarketingUser).await;
