@@ -49,16 +49,24 @@ pub async fn page<C: ConnectionTrait>(
     after: u64,
 ) -> Result<Vec<Candidate>, DbErr> {
     let (condition, of_condition) = condition(search);
+    // By the key, one agent at a time: a join is planned as a loop over all turns for each agent where the
+    // database has not counted how many there are.
+    let turn = |column: &str| {
+        format!(
+            "COALESCE((SELECT t.{column} FROM queue_turns t WHERE t.queue_id = ? \
+             AND t.agent_id = a.id), 0)"
+        )
+    };
+    let (finish, last_turn) = (turn("finish"), turn("last_turn"));
     let sql = format!(
         "SELECT a.id, a.weight, a.chat_limit, CASE WHEN a.chat_status_until <= ? THEN 1 ELSE 0 END, \
          {LOAD} FROM (SELECT a.id, a.weight, a.chat_limit, a.chat_status_until, a.joined_at, \
-            COALESCE(t.finish, 0) AS finish, COALESCE(t.last_turn, 0) AS last_turn \
-            FROM agents a LEFT JOIN queue_turns t ON t.queue_id = ? AND t.agent_id = a.id \
-            WHERE {condition} \
+            {finish} AS finish, {last_turn} AS last_turn FROM agents a WHERE {condition} \
             ORDER BY finish, last_turn, a.joined_at, a.id LIMIT {most} OFFSET {after}) a \
          ORDER BY a.finish, a.last_turn, a.joined_at, a.id"
     );
-    let mut values: Vec<Value> = vec![search.now.into(), search.queue.unwrap_or("").into()];
+    let queue = search.queue.unwrap_or("");
+    let mut values: Vec<Value> = vec![search.now.into(), queue.into(), queue.into()];
     values.extend(of_condition);
     let rows = db.query_all_raw(statement(db.get_database_backend(), &sql, values)).await?;
     rows.iter().map(candidate).collect()
