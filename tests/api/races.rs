@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use crate::on_both;
+use crate::support::office::Office;
 use crate::support::{Answer, Test};
 
 /// Clients that race.
@@ -181,5 +182,23 @@ on_both! {
             *shares.entry(agent).or_insert(0) += 1;
         }
         assert_eq!(shares.into_values().collect::<Vec<_>>(), [10, 10, 10, 10]);
+    }
+}
+
+on_both! {
+    async fn an_agent_lost_to_another_visitor_is_followed_by_one_who_was_not_asked(office: Office) {
+        office.test.clock.advance(TimeDelta::seconds(1));
+        let second = office.hire("Hedy").await;
+        let at = "2027-01-05T10:00:00Z";
+        let held = office.calendar.hold_next_free_busy();
+        let booking = office.test.book(Value::Null, at, "ada@visitors.example");
+        let (booked, ()) = tokio::join!(booking, async {
+            held.begun().await;
+            let other = office.test.book(office.route(), at, "eve@visitors.example").await;
+            assert_eq!(other.data("/bookMeeting/booking/agent/id"), *office.agent);
+            held.go_on();
+        });
+        assert_eq!(booked.data("/bookMeeting/booking/agent/id"), *second);
+        assert_eq!(office.calendar.calls("free_busy"), 3, "who is known to be booked is not asked again");
     }
 }

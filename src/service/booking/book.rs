@@ -15,7 +15,7 @@ use crate::service::changes::{self, Change, News};
 use crate::service::routing::meeting::Line;
 use crate::service::routing::{self, Purpose, Resolved, Route};
 use crate::service::schedule::AgentSchedule;
-use crate::service::slots;
+use crate::service::slots::{self, Refusals};
 use crate::service::{Error, Result, text, visitor};
 use crate::store::booking::{CONFIRMED, Company, Model, Person};
 use crate::store::{self, JsonOf, booking, idempotency, is_guard_violation, outbox::PENDING};
@@ -24,6 +24,9 @@ use crate::store::{self, JsonOf, booking, idempotency, is_guard_violation, outbo
 const KEY_KEPT: TimeDelta = TimeDelta::hours(48);
 /// Longest idempotency key, in characters.
 const KEY_CHARS: usize = 200;
+/// How often candidates are gathered for one booking, at most.
+const MOST_ROUNDS: usize = 3;
+
 /// What a visitor asks for.
 #[derive(Clone, Debug)]
 pub struct BookMeeting {
@@ -81,8 +84,8 @@ pub async fn book(app: &App, caller: &Caller, request: BookMeeting) -> Result<Bo
     }
     let (person, company) = (Some(&request.person), request.company.as_ref());
     let resolved = routing::resolve(app, Purpose::Meeting, request.route, person, company).await?;
-    let (lines, refusals) = gather(app, &request, &resolved).await?;
-    match commit(app, caller, &request, &resolved, lines).await? {
+    let (outcome, refusals) = make(app, caller, &request, &resolved).await?;
+    match outcome {
         Outcome::Made(booking, news) => {
             app.wake.notify_one();
             news.tell(app);
@@ -183,13 +186,36 @@ enum Outcome {
     Taken,
 }
 
+/// Gathers and commits. Only as many calendars elsewhere are asked as it takes to find one that is free:
+/// where that agent was lost to another booking meanwhile, the slot may still be free with one whose
+/// calendar was not asked, so they are gathered anew.
+async fn make(
+    app: &App,
+    caller: &Caller,
+    request: &Checked,
+    resolved: &Resolved,
+) -> Result<(Outcome, Refusals)> {
+    let mut refusals = Refusals::new();
+    let mut round = 1;
+    loop {
+        let (mut lines, refused) = gather(app, request, resolved).await?;
+        refusals.extend(refused);
+        let outcome = commit(app, caller, request, resolved, &mut lines).await?;
+        let is_taken = matches!(outcome, Outcome::Taken);
+        if !is_taken || round == MOST_ROUNDS || !lines.iter().any(Line::has_unasked) {
+            return Ok((outcome, refusals));
+        }
+        round += 1;
+    }
+}
+
 /// The one transaction. Whoever comes second on an agent waits for the first, then sees its work.
 async fn commit(
     app: &App,
     caller: &Caller,
     request: &Checked,
     resolved: &Resolved,
-    mut lines: Vec<Line>,
+    lines: &mut [Line],
 ) -> Result<Outcome> {
     if lines.iter().all(|line| line.free() == 0) {
         return Ok(Outcome::Taken);
@@ -203,11 +229,11 @@ async fn commit(
         return Ok(Outcome::Replayed(key.clone()));
     }
     consequences::count_mail(app, &transaction, caller, &request.person.email).await?;
-    let Some(won) = assign(app, &transaction, request.route, &mut lines).await? else {
+    let Some(won) = assign(app, &transaction, request.route, lines).await? else {
         transaction.rollback().await?;
         return Ok(Outcome::Taken);
     };
-    let record = routing::meeting::record(resolved, &lines, Some(won.agent.id));
+    let record = routing::meeting::record(resolved, lines, Some(won.agent.id));
     let record = serde_json::to_value(record).map_err(Error::internal)?;
     let booking = insert(app, &transaction, request, id, &won, record).await;
     if booking.as_ref().is_err_and(is_guard_violation) {

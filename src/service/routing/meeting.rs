@@ -223,6 +223,11 @@ impl Line {
     pub(crate) fn free(&self) -> usize {
         self.candidates.iter().filter(|seen| seen.is_free()).count()
     }
+
+    /// Whether somebody's calendar elsewhere was not asked.
+    pub(crate) fn has_unasked(&self) -> bool {
+        self.candidates.iter().any(|seen| matches!(seen.standing, Standing::Unasked))
+    }
 }
 
 impl Seen {

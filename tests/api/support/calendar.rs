@@ -57,6 +57,7 @@ struct State {
     without_uids: bool,
     held: Option<Arc<Held>>,
     held_read: Option<Arc<Held>>,
+    held_free_busy: Option<Arc<Held>>,
     held_answer: Option<Arc<Held>>,
     held_watch: Option<Arc<Held>>,
     busy: Vec<BusyInterval>,
@@ -198,6 +199,13 @@ impl RemoteCalendar {
     pub(crate) fn hold_next_look(&self) -> Arc<Held> {
         let held = Arc::<Held>::default();
         self.state.lock().unwrap().held_read = Some(Arc::clone(&held));
+        held
+    }
+
+    /// Holds the next look for a booking, once it knows its answer, until it is told to go on.
+    pub(crate) fn hold_next_free_busy(&self) -> Arc<Held> {
+        let held = Arc::<Held>::default();
+        self.state.lock().unwrap().held_free_busy = Some(Arc::clone(&held));
         held
     }
 
@@ -446,6 +454,8 @@ impl CalendarProvider for RemoteCalendar {
         if !self.about.capabilities.changes {
             self.hold_look().await;
         }
+        let held = self.state.lock().unwrap().held_free_busy.take();
+        hold(held).await;
         Ok(busy)
     }
 
