@@ -19,11 +19,16 @@ pub(super) async fn deliver(app: &App, row: &Model) -> Result<Outcome> {
     };
     let request = request(app, &push).await?;
     // Once: when to try again is the outbox's to say, and each try has a TTL and a token of its own.
-    match push::client(app).send_once(request).await {
-        Ok(response) => answered(app, row, which, &push, &response).await,
-        Err(error @ ProviderError::Transient { .. }) => Ok(Outcome::retry(words(&error))),
-        Err(error) => Ok(Outcome::GiveUp { error: words(&error) }),
+    let outcome = match push::client(app).send_once(request).await {
+        Ok(response) => answered(app, row, which, &push, &response).await?,
+        Err(error @ ProviderError::Transient { .. }) => Outcome::retry(words(&error)),
+        Err(error) => Outcome::GiveUp { error: words(&error) },
+    };
+    if matches!(outcome, Outcome::Retry { .. }) && push.expires_at <= app.now() {
+        // There is nothing left to tell, which is no failure that anybody could mend.
+        return Ok(Outcome::Done(Delivered::Notice));
     }
+    Ok(outcome)
 }
 
 async fn request(app: &App, push: &Push) -> Result<Request<Bytes>> {

@@ -15,7 +15,7 @@ use super::settle::{Settled, settle};
 use crate::app::App;
 use crate::service::Result;
 use crate::store::Lease;
-use crate::store::outbox::{self, Model, Room};
+use crate::store::outbox::{self, Kind, Model, Room};
 
 /// How long what is under way may take to finish once the worker stops.
 const DRAIN_WITHIN: Duration = Duration::from_secs(10);
@@ -28,9 +28,9 @@ pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     describe_counter!("frontdesk_deliveries_total", "Tries of deliveries, by kind and outcome.");
     let keeping = tokio::spawn(housekeeping::run(Arc::clone(&app), shutdown.clone()));
     let mut under_way = JoinSet::new();
-    let webhooks = Webhooks::default();
+    let others = Others::default();
     while !shutdown.is_cancelled() {
-        let pause = match claim_some(&app, &mut under_way, &webhooks).await {
+        let pause = match claim_some(&app, &mut under_way, &others).await {
             Ok(pause) => pause,
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
@@ -53,16 +53,41 @@ pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     keeping.abort();
 }
 
-/// Counts the deliveries to webhooks that are under way: each holds one of these.
-#[derive(Clone, Default)]
-struct Webhooks(Arc<()>);
+/// Counts the deliveries to other people's servers that are under way. Those may each take many seconds to
+/// fail, so they have some of the places at most: mails and calendars are delivered as ever.
+#[derive(Default)]
+struct Others {
+    webhooks: UnderWay,
+    web_pushes: UnderWay,
+}
 
-impl Webhooks {
-    /// How many more may begin. Receivers are other people's servers, which may each take 15 s to fail: they
-    /// have half of the places at most, so that mails and calendars are delivered as ever.
-    fn room(&self, concurrency: u32) -> u32 {
+/// Counts deliveries of a kind: each that is under way holds one of these.
+#[derive(Clone, Default)]
+struct UnderWay(Arc<()>);
+
+impl UnderWay {
+    /// How many more may begin, where one can always and `most` can at once.
+    fn room(&self, most: u32) -> u32 {
         let running = u32::try_from(Arc::strong_count(&self.0) - 1).unwrap_or(u32::MAX);
-        (concurrency / 2).max(1).saturating_sub(running)
+        most.max(1).saturating_sub(running)
+    }
+}
+
+impl Others {
+    /// Half of the places are for webhooks, a quarter for push services, which browsers choose: those are
+    /// few, and quick unless they are down.
+    fn room(&self, concurrency: u32, all: u32) -> Room {
+        let webhooks = self.webhooks.room(concurrency / 2).min(all);
+        let web_pushes = self.web_pushes.room(concurrency / 4).min(all);
+        Room { all, webhooks, web_pushes }
+    }
+
+    /// What a delivery is to hold while it is under way.
+    fn count(&self, row: &Model) -> Option<UnderWay> {
+        if row.webhook_id.is_some() {
+            return Some(self.webhooks.clone());
+        }
+        (row.kind == Kind::WebPush.as_str()).then(|| self.web_pushes.clone())
     }
 }
 
@@ -71,7 +96,7 @@ impl Webhooks {
 async fn claim_some(
     app: &Arc<App>,
     under_way: &mut JoinSet<()>,
-    webhooks: &Webhooks,
+    others: &Others,
 ) -> Result<Duration, DbErr> {
     let poll = Duration::from_millis(app.config.delivery.poll_milliseconds.into());
     let running = u32::try_from(under_way.len()).unwrap_or(u32::MAX);
@@ -80,12 +105,11 @@ async fn claim_some(
     if room == 0 {
         return Ok(poll);
     }
-    let room = Room { all: room, webhooks: webhooks.room(concurrency).min(room) };
-    let rows = claim(app, room).await?;
+    let rows = claim(app, others.room(concurrency, room)).await?;
     let is_idle = rows.is_empty();
     for row in rows {
         let app = Arc::clone(app);
-        let counted = row.webhook_id.is_some().then(|| webhooks.clone());
+        let counted = others.count(&row);
         under_way.spawn(async move {
             deliver_and_log(&app, &row).await;
             drop(counted);
@@ -120,7 +144,7 @@ async fn claim(app: &App, room: Room) -> Result<Vec<Model>, DbErr> {
 pub async fn run_due(app: &App) -> Result<usize> {
     let mut tries = 0;
     // One at a time: the lease of a second would run while the first is under way.
-    while let Some(row) = claim(app, Room { all: 1, webhooks: 1 }).await?.pop() {
+    while let Some(row) = claim(app, Room { all: 1, webhooks: 1, web_pushes: 1 }).await?.pop() {
         deliver(app, &row).await?;
         tries += 1;
     }

@@ -365,13 +365,16 @@ pub struct Room {
     pub all: u32,
     /// Of these, for webhooks.
     pub webhooks: u32,
+    /// Of these, for push services.
+    pub web_pushes: u32,
 }
 
 /// Claims rows that are due, as many as there is room for. One statement that names the lease in its own
 /// predicate: a row is claimed by one worker at a time.
 ///
 /// Webhooks that have answered lately go before those that fail, or one whose receiver hangs would
-/// hold up the others with all that it was not told yet.
+/// hold up the others with all that it was not told yet. For the same reason pushes that were not tried yet
+/// go before those that have failed.
 ///
 /// # Errors
 /// The database's own.
@@ -384,7 +387,7 @@ pub async fn claim<C: ConnectionTrait>(
     let lock = if backend == DbBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
     // Materialised, or PostgreSQL may run the limited query again for each row it updates, and claim
     // more than asked for.
-    let Room { all, webhooks } = room;
+    let Room { all, webhooks, web_pushes } = room;
     let sql = format!(
         "WITH due AS MATERIALIZED (SELECT o.id FROM outbox o \
             WHERE o.state = 'PENDING' AND o.run_at <= ? \
@@ -396,6 +399,10 @@ pub async fn claim<C: ConnectionTrait>(
                 WHERE d.state = 'PENDING' AND d.run_at <= ? \
                 AND (d.lease_until IS NULL OR d.lease_until <= ?) \
                 ORDER BY w.failing_since IS NOT NULL, d.run_at LIMIT {webhooks})) \
+            AND (o.kind <> 'WEB_PUSH' OR o.id IN (SELECT d.id FROM outbox d \
+                WHERE d.state = 'PENDING' AND d.kind = 'WEB_PUSH' AND d.run_at <= ? \
+                AND (d.lease_until IS NULL OR d.lease_until <= ?) \
+                ORDER BY d.attempts, d.run_at LIMIT {web_pushes})) \
             ORDER BY o.run_at LIMIT {all} {lock}) \
          UPDATE outbox SET lease_id = ?, lease_until = ?, lease_process = ?, \
             attempts = attempts + 1 \
@@ -403,7 +410,7 @@ pub async fn claim<C: ConnectionTrait>(
          AND state = 'PENDING' AND (lease_until IS NULL OR lease_until <= ?) RETURNING *"
     );
     let Lease { id, process, now, until } = lease;
-    let due = [now; 4].map(Into::into);
+    let due = [now; 6].map(Into::into);
     let claim = [id.into(), until.into(), process.into(), now.into()];
     let values = due.into_iter().chain(claim);
     let rows = db.query_all_raw(statement(backend, &sql, values)).await?;

@@ -26,7 +26,7 @@ const AGENTS: &str = "subscription { agentChanged { id name } }";
 const LOOKS: usize = 5;
 const NOBODY: [Uuid; 0] = [];
 /// For all that there is.
-const ROOM: outbox::Room = outbox::Room { all: 10, webhooks: 10 };
+const ROOM: outbox::Room = outbox::Room { all: 10, webhooks: 10, web_pushes: 10 };
 
 /// Two processes on one database.
 struct Pair {

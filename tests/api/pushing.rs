@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -16,15 +16,16 @@ use chrono::TimeDelta;
 use frontdesk::app::{App, Parts};
 use frontdesk::cluster::{Lookout, presence};
 use frontdesk::config::Config;
-use frontdesk::ids;
 use frontdesk::mail::Mailer;
 use frontdesk::service::access::Profile;
 use frontdesk::service::push::{self, Vapid};
 use frontdesk::store::live_chat::{offer, request};
 use frontdesk::store::{self, process, push_registration};
+use frontdesk::{ids, jobs};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use web_push_native::p256::SecretKey;
 use web_push_native::p256::elliptic_curve::sec1::ToEncodedPoint;
@@ -460,9 +461,14 @@ struct Desk {
 
 impl Desk {
     async fn start(database: Database) -> Self {
+        Self::start_with(database, 1).await
+    }
+
+    /// With so many seconds for a push service to answer.
+    async fn start_with(database: Database, patience: u32) -> Self {
         let edit = |setup: &mut crate::support::Setup| {
             setup.config.allow_private_addresses = true;
-            setup.config.limits.provider_timeout_seconds = 1;
+            setup.config.limits.provider_timeout_seconds = patience;
         };
         let test = Test::start_with(database, edit).await;
         let service = PushService::start().await;
@@ -567,6 +573,15 @@ impl Desk {
             mailer: Mailer::memory().0,
             config,
         })
+    }
+}
+
+/// A desk that waits long for push services.
+struct Patient(Desk);
+
+impl Patient {
+    async fn start(database: Database) -> Self {
+        Self(Desk::start_with(database, 30).await)
     }
 }
 
@@ -775,6 +790,42 @@ on_both! {
         desk.test.clock.advance(TimeDelta::seconds(2));
         assert_eq!(desk.test.deliver().await, 1);
         assert_eq!(desk.service.received().len(), 1);
+    }
+
+    async fn a_push_that_is_under_way_when_its_offer_ends_has_not_failed(desk: Desk) {
+        desk.service.reply(&[Reply::Silence]);
+        desk.offer().await;
+        let (tries, ()) = tokio::join!(desk.test.deliver(), async {
+            while desk.service.received().is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            desk.test.clock.advance(TimeDelta::seconds(100));
+        });
+        assert_eq!(tries, 1);
+        assert_eq!(desk.given_up().await, [] as [Value; 0]);
+        assert_eq!(desk.test.count("outbox WHERE state = 'DONE'").await, 1);
+    }
+
+    async fn push_services_that_hang_leave_room_for_mails(patient: Patient) {
+        let desk = patient.0;
+        desk.service.reply(&[Reply::Silence; 20]);
+        for _ in 0..20 {
+            desk.offer().await;
+        }
+        let shutdown = CancellationToken::new();
+        let worker = tokio::spawn(jobs::run(Arc::clone(&desk.test.app), shutdown.clone()));
+        let agent = desk.test.bookable_agent("Hedy").await;
+        desk.test.booked(&agent, "2027-01-05T10:00:00Z", "ada@visitors.example").await;
+        let begun = Instant::now();
+        while desk.test.mails.mails().len() < 2 {
+            assert!(begun.elapsed() < Duration::from_secs(8), "mails wait for push services");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // A quarter of the eight places.
+        let asked = desk.service.received().len();
+        assert!((1..=2).contains(&asked), "{asked}");
+        shutdown.cancel();
+        worker.abort();
     }
 
     async fn a_private_address_is_refused_when_it_is_asked_too(desk: Desk) {
