@@ -63,7 +63,7 @@ impl FallbackQuery {
     /// The organisation's fallback messages: for meetings, then for live chats, each in order of locale; at
     /// most 500. Where none fits a visitor, the system's words in English or French are used. Needs
     /// VIEW_ROUTING.
-    #[graphql(complexity = "super::page::cost_of_list(child_complexity)")]
+    #[graphql(complexity = "super::page::cost_of_up_to(service::MOST, child_complexity)")]
     async fn fallback_messages(&self, ctx: &Context<'_>) -> Result<Vec<FallbackMessage>> {
         authorise(ctx)?;
         Ok(service::list(app(ctx)).await?.into_iter().map(Into::into).collect())

@@ -38,7 +38,7 @@ use crate::http::{Credentials, Identify, Identity};
 use crate::service;
 
 /// Most points of one operation: each selection costs one, each list as many times what it holds as
-/// it can have entries.
+/// it can have entries; lists of hundreds by fewer, see `page`.
 pub const MOST_COMPLEXITY: usize = 10_000;
 
 /// What can be asked.

@@ -14,8 +14,6 @@ use crate::store::page::PageRequest;
 pub const MOST: i64 = 100;
 /// Entries of a page where neither `first` nor `last` is given.
 const USUAL: i64 = 20;
-/// Entries that a list without pages counts for in an operation's complexity.
-pub(crate) const OF_A_LIST: usize = 20;
 
 /// What a page costs of an operation's complexity: what one entry costs, as often as the page can
 /// have entries. A number out of bounds is refused later, by [`PageArgs::read`].
@@ -24,9 +22,27 @@ pub(crate) fn cost(first: Option<i64>, last: Option<i64>, each: usize) -> usize 
     each.saturating_mul(usize::try_from(asked).unwrap_or(0)).saturating_add(1)
 }
 
-/// The same for a list that has no pages.
-pub(crate) const fn cost_of_list(each: usize) -> usize {
-    each.saturating_mul(OF_A_LIST).saturating_add(1)
+/// The same for a list that has no pages, and is short as a rule.
+pub(crate) fn cost_of_list(each: usize) -> usize {
+    cost_of_up_to(USUAL, each)
+}
+
+/// The same for a list that has no pages, and never more than `most` entries.
+pub(crate) fn cost_of_up_to(most: impl TryInto<usize>, each: usize) -> usize {
+    each.saturating_mul(entries(most)).saturating_add(1)
+}
+
+/// The same for one whose bound is far above what it holds as a rule, and which stands in others that are so:
+/// of what it may hold past a usual page, one in twenty counts. By the bounds alone, 500 rules with up to
+/// 200 agents each, not even a list of rules with their agents' names could be asked for. What the lists of
+/// such a list hold is read together, in one statement, so that it is not many reads that go uncounted.
+pub(crate) fn cost_of_long_list(most: impl TryInto<usize>, each: usize) -> usize {
+    let usual = entries(USUAL);
+    cost_of_up_to(usual + entries(most).saturating_sub(usual) / 20, each)
+}
+
+fn entries(count: impl TryInto<usize>) -> usize {
+    count.try_into().unwrap_or(usize::MAX)
 }
 
 /// Where a page stands in its list.

@@ -137,7 +137,7 @@ impl RoutingExplanation {
 
     /// The active rules, in the order in which they were looked at; of more than 100, those that matched
     /// before others. None where whom to meet was said.
-    #[graphql(complexity = "super::page::cost_of_list(child_complexity)")]
+    #[graphql(complexity = "super::page::cost_of_up_to(service::MOST_RULES, child_complexity)")]
     async fn rules(&self) -> Vec<RoutingRuleResult> {
         let rule = |rule: &service::RuleRecord| RoutingRuleResult {
             id: ids::ROUTING_RULE.format(rule.id).into(),
@@ -211,7 +211,9 @@ impl RoutingTier {
 
     /// In order of turn; at most 50, whoever was chosen among them. An agent of several tiers is in the
     /// first alone.
-    #[graphql(complexity = "super::page::cost_of_list(child_complexity)")]
+    #[graphql(
+        complexity = "super::page::cost_of_up_to(service::MOST_CANDIDATES, child_complexity)"
+    )]
     async fn candidates(&self) -> Vec<RoutingCandidate> {
         let candidate = |candidate: &service::CandidateRecord| {
             let (outcome, reason) = match candidate.outcome {

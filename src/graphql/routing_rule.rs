@@ -189,7 +189,7 @@ impl RoutingRule {
     }
 
     /// Who gets the visitors, in turn; those who are deactivated are passed over. Empty where a team does.
-    #[graphql(complexity = "super::page::cost_of_list(child_complexity)")]
+    #[graphql(complexity = "super::page::cost_of_long_list(MOST_AGENTS, child_complexity)")]
     async fn agents(&self, ctx: &Context<'_>) -> Result<Vec<Agent>> {
         let agents = self.0.agents.iter().map(|id| load(ctx, AgentById(*id)));
         let agents = try_join_all(agents).await?;
@@ -293,7 +293,7 @@ impl RoutingRuleQuery {
     }
 
     /// All routing rules, in the order in which they are looked at; at most 500. Needs VIEW_ROUTING.
-    #[graphql(complexity = "super::page::cost_of_list(child_complexity)")]
+    #[graphql(complexity = "super::page::cost_of_long_list(service::MOST, child_complexity)")]
     async fn routing_rules(&self, ctx: &Context<'_>) -> Result<Vec<RoutingRule>> {
         authorise(ctx)?;
         Ok(service::list(app(ctx)).await?.into_iter().map(RoutingRule).collect())
@@ -356,7 +356,7 @@ impl RoutingRuleMutation {
 
     /// Gives the routing rules the priorities 1, 2, … in this order, which names each rule once. Needs
     /// MANAGE_ROUTING.
-    #[graphql(complexity = "super::page::cost_of_list(child_complexity)")]
+    #[graphql(complexity = "super::page::cost_of_long_list(service::MOST, child_complexity)")]
     async fn reorder_routing_rules(
         &self,
         ctx: &Context<'_>,

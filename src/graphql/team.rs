@@ -31,7 +31,9 @@ impl Team {
     }
 
     /// In order; an agent may be in several teams. Deactivated ones stay, and are passed over.
-    #[graphql(complexity = "super::page::cost_of_list(child_complexity)")]
+    #[graphql(
+        complexity = "super::page::cost_of_long_list(service::MOST_MEMBERS, child_complexity)"
+    )]
     async fn members(&self, ctx: &Context<'_>) -> Result<Vec<Agent>> {
         let members = load(ctx, MembersOf(self.0.id)).await?;
         Ok(members.into_iter().flatten().map(Agent).collect())

@@ -280,7 +280,7 @@ pub struct WebhookQuery;
 #[Object]
 impl WebhookQuery {
     /// All webhooks, at most 50, in the order in which they were made. Needs MANAGE_INTEGRATIONS.
-    #[graphql(complexity = "super::page::cost_of_list(child_complexity)")]
+    #[graphql(complexity = "super::page::cost_of_up_to(service::MOST, child_complexity)")]
     async fn webhooks(&self, ctx: &Context<'_>) -> Result<Vec<Webhook>> {
         authorise(ctx)?;
         Ok(service::all(app(ctx)).await?.into_iter().map(Webhook).collect())

@@ -10,7 +10,7 @@ use crate::store::begin;
 use crate::store::fallback_message::{self as store, Entity, Model};
 
 /// Most messages that are kept.
-const MOST: u64 = 500;
+pub const MOST: u64 = 500;
 /// Longest message, in characters.
 const CHARS: usize = 1000;
 

@@ -177,6 +177,13 @@ on_both! {
             "{ bookings(first: 100) { nodes { agent { bookings { nodes { id } totalCount } calendar { id }
                 dateOverrides { date } busyTimes { id } } } } }",
             "{ agents(first: 100) { nodes { dateOverrides { date blocks { start end } note } } } }",
+            "{ routingRules { agents { calendar { status } dateOverrides { date } } } }",
+            "{ teams(first: 10) { nodes { members { id name email active calendar { status }
+                dateOverrides { date } } } } }",
+            "{ bookings(first: 3) { nodes { routing { tiers {
+                candidates { agent { id name } outcome reason } } } } } }",
+            "{ bookings(first: 50) { nodes { routing { rules { id name } } } } }",
+            "{ webhooks { deliveries(first: 100) { nodes { id event status } } } }",
         ] {
             check_refused(&test, query).await;
         }
@@ -188,9 +195,34 @@ on_both! {
             "{ agents(first: 100) { nodes { id name email active inMeetingQueue calendar { status account } } } }",
             "{ bookings(first: 50) { nodes { id startsAt person { email } agent { name
                 calendar { status } dateOverrides { date } } } } }",
+            "{ routingRules { id name description priority active agents { id name active } team { id name }
+                createdAt condition {
+                    allOf { anyOf { test { field attribute operator values } } test { field operator values } }
+                    anyOf { test { field operator values } }
+                    test { field operator values } } } }",
+            "{ teams(first: 50) { nodes { id name createdAt members { id name active } } } }",
+            "{ webhooks { id url description events enabled disabledReason failingSince createdAt
+                deliveries(first: 5) { nodes { id event status problem createdAt } } } }",
+            "{ fallbackMessages { kind locale message offersMeeting } }",
+            "{ explainRouting(person: { email: \"ada@acme.example\" }) { account { id name }
+                rules { id name priority matched } chosen { id name } startsAt
+                tiers { kind id name candidateCount
+                    candidates { agent { id name } outcome reason earliestStart } } } }",
         ] {
             check_allowed(&test, query).await;
         }
+    }
+}
+
+on_both! {
+    async fn lists_without_pages_count_for_their_bounds(test: Test) {
+        let words = |count: usize| {
+            let words: Vec<String> = (0..count).map(|number| format!("w{number}: message")).collect();
+            format!("{{ fallbackMessages {{ {} }} }}", words.join(" "))
+        };
+        // 500 each.
+        check_allowed(&test, &words(19)).await;
+        check_refused(&test, &words(20)).await;
     }
 }
 

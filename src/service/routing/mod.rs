@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 pub use explain::{Explanation, Question, explain};
 pub use record::{
-    CandidateRecord, MOST_CANDIDATES, MatchedAccount, Outcome, Record, RuleRecord, SkipReason,
-    TierRecord,
+    CandidateRecord, MOST_CANDIDATES, MOST_RULES, MatchedAccount, Outcome, Record, RuleRecord,
+    SkipReason, TierRecord,
 };
 pub use resolve::{Resolved, resolve};
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Resolved, Tier, TierKind};
 
 /// Most rules that are listed.
-const MOST_RULES: usize = 100;
+pub const MOST_RULES: usize = 100;
 /// Most candidates that are listed for each tier.
 pub const MOST_CANDIDATES: usize = 50;
 
