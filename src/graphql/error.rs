@@ -35,6 +35,7 @@ impl From<ApiError> for async_graphql::Error {
                         extensions.set("column", *column);
                     }
                 }
+                service::Error::Taken { field, .. } => extensions.set("field", field.as_str()),
                 service::Error::RateLimited { retry_after_seconds, .. } => {
                     extensions.set("retryAfterSeconds", *retry_after_seconds);
                 }

@@ -8,7 +8,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, StatusCode, request};
 use axum::response::{IntoResponse, Response};
@@ -120,9 +121,17 @@ fn dry_run(query: Option<&str>) -> Result<bool, Refusal> {
 
 /// The body, as far as it is within the limits. One that says that it is too long is not read at all.
 async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Refusal> {
+    let refuse = |message: &str| {
+        Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, BAD_USER_INPUT, message.to_owned())
+    };
     if headers.contains_key(CONTENT_ENCODING) {
-        let message = "the file must not be compressed";
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, BAD_USER_INPUT, message));
+        return Err(refuse("the file must not be compressed"));
+    }
+    if is_form(headers) {
+        return Err(refuse(
+            "the file must be the body itself, not a part of a form: send it with Content-Type \
+             text/csv (curl --data-binary @accounts.csv, not -F)",
+        ));
     }
     let said = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if said.is_some_and(|length: usize| MOST_BYTES < length) {
@@ -133,6 +142,13 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Refusal> {
         let message = format!("the file must arrive within {} s", READ_WITHIN.as_secs());
         Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, BAD_USER_INPUT, message))
     })
+}
+
+/// Whether the body has parts, whose boundaries would be read as lines of the file. A form without
+/// parts is let be: curl calls every body one.
+fn is_form(headers: &HeaderMap) -> bool {
+    let said = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    said.trim_start().to_ascii_lowercase().starts_with("multipart/")
 }
 
 async fn gather(body: Body) -> Result<Vec<u8>, Refusal> {
@@ -153,7 +169,7 @@ fn refused(error: service::Error) -> Refusal {
         Error::Forbidden(_) => StatusCode::FORBIDDEN,
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::BadInput { .. } => StatusCode::BAD_REQUEST,
-        Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::Conflict(_) | Error::Taken { .. } => StatusCode::CONFLICT,
         Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::LimitExceeded(_) => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Upstream(_) | Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -181,7 +181,7 @@ fn name(given: &str) -> Result<String> {
 
 fn email_taken(error: sea_orm::DbErr) -> Error {
     if is_unique_violation(&error) {
-        return Error::Conflict("another agent has this e-mail address".to_owned());
+        return Error::taken("input.email", "another agent has this e-mail address");
     }
     error.into()
 }

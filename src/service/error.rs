@@ -27,6 +27,14 @@ pub enum Error {
     /// It does not go with what is there already.
     #[error("{0}")]
     Conflict(String),
+    /// What the caller's input asks for is another's already.
+    #[error("{message}")]
+    Taken {
+        /// A dotted path from the argument.
+        field: String,
+        /// Whose it is.
+        message: String,
+    },
     /// Too much of it.
     #[error("{message}")]
     RateLimited {
@@ -55,6 +63,11 @@ impl Error {
         Self::BadInput { field: field.into(), message: message.into(), position: None }
     }
 
+    /// A name or the like, at `field` of the input, that another has already.
+    pub fn taken(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Taken { field: field.into(), message: message.into() }
+    }
+
     /// A fault of ours.
     pub fn internal(cause: impl Into<anyhow::Error>) -> Self {
         Self::Internal(cause.into())
@@ -67,7 +80,7 @@ impl Error {
             Self::Forbidden(_) => "FORBIDDEN",
             Self::NotFound(_) => "NOT_FOUND",
             Self::BadInput { .. } => "BAD_USER_INPUT",
-            Self::Conflict(_) => "CONFLICT",
+            Self::Conflict(_) | Self::Taken { .. } => "CONFLICT",
             Self::RateLimited { .. } => "RATE_LIMITED",
             Self::LimitExceeded(_) => "LIMIT_EXCEEDED",
             Self::Upstream(_) => "UPSTREAM_UNAVAILABLE",

@@ -147,7 +147,7 @@ fn checked_name(given: &str) -> Result<String> {
 
 fn name_taken(error: sea_orm::DbErr) -> Error {
     if store::is_unique_violation(&error) {
-        return Error::Conflict("another team has this name".to_owned());
+        return Error::taken("input.name", "another team has this name");
     }
     error.into()
 }

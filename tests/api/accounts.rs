@@ -101,16 +101,18 @@ on_both! {
         made(&test, "Ärzte", &["aerzte.example"], &grace).await;
         let other = made(&test, "Other", &["other.example"], &grace).await;
         let before = all(&test).await;
-        let check = |answer: Answer, message: &str| {
-            assert_eq!(answer.code(), "CONFLICT");
+        let check = |answer: Answer, field: &str, message: &str| {
+            assert_eq!((answer.code(), answer.field()), ("CONFLICT", field));
             assert_eq!(answer.body["errors"][0]["message"], message);
         };
-        check(create(&test, "äRZTE", &[], &grace).await, "there is an account Ärzte already");
+        let named = "there is an account Ärzte already";
+        check(create(&test, "äRZTE", &[], &grace).await, "input.name", named);
         let taken = "aerzte.example belongs to the account Ärzte";
-        check(create(&test, "New", &["new.example", "Aerzte.example"], &grace).await, taken);
-        check(update(&test, &other, json!({ "name": "ärzte" })).await, "there is an account Ärzte already");
+        let domains = ["new.example", "new.example", "Aerzte.example"];
+        check(create(&test, "New", &domains, &grace).await, "input.domains.2", taken);
+        check(update(&test, &other, json!({ "name": "ärzte" })).await, "input.name", named);
         let input = json!({ "name": "Changed", "domains": ["aerzte.example"] });
-        check(update(&test, &other, input).await, taken);
+        check(update(&test, &other, input).await, "input.domains.0", taken);
         assert_eq!(all(&test).await, before);
         // A subdomain is a domain of its own.
         create(&test, "New", &["eu.aerzte.example"], &grace).await.data("/createAccount/id");
@@ -325,6 +327,7 @@ on_both! {
         let alan = test.agent("Alan").await;
         deactivate(&test, &alan).await;
         made(&test, "There", &["there.example"], &grace).await;
+        made(&test, "Known", &["known.example"], &grace).await;
         let before = all(&test).await;
         let bad = "name,domains,owner\n\
             Good,good.example,grace@agents.example\n\
@@ -332,7 +335,11 @@ on_both! {
             \"Two\nlines\",,grace@agents.example\n\
             Nobody,nobody.example,nobody@agents.example\n\
             Taken,there.example,grace@agents.example\n\
-            =1+1,gmail.com,\n";
+            =1+1,gmail.com,\n\
+            Mixed,mixed.example co.uk,grace@agents.example\n\
+            GOOD,,grace@agents.example\n\
+            Known,known.example\n\
+            Known,known.example good.example,grace@agents.example\n";
         let problems = vec![
             "3 owner the agent alan@agents.example is not active",
             "4 name name must not have the invisible character U+000A",
@@ -341,10 +348,14 @@ on_both! {
             "8 name name must not begin with = + - @ or a tab: spreadsheets would run it as a formula",
             "8 domains gmail.com must be a company's own domain, not one of a mail service for everybody",
             "8 owner owner must not be empty",
+            "9 domains co.uk must be a company's own domain, not a public suffix, under which anybody can have one",
+            "10 name GOOD stands on line 2 already",
+            "11 - there must be 3 cells as in the header, not 2",
+            "12 domains good.example stands on line 2 already",
         ];
         for dry_run in [true, false] {
             let (applied, counts, found) = outcome(&import(&test, bad, dry_run).await);
-            assert_eq!((applied, counts, found), (false, [6, 1, 0, 0], problems.iter().map(ToString::to_string).collect()));
+            assert_eq!((applied, counts, found), (false, [10, 1, 0, 0], problems.iter().map(ToString::to_string).collect()));
             let (status, report) = post(&test, &format!("?dryRun={dry_run}"), bad).await;
             assert_eq!(status, if dry_run { 200 } else { 422 });
             assert_eq!(outcome(&report).2, problems);
@@ -474,6 +485,10 @@ on_both! {
             is(post(key, &format!("{path}{query}"), &[]).await, 400, "BAD_USER_INPUT");
         }
         is(post(key, path, &[("content-encoding", "gzip")]).await, 415, "BAD_USER_INPUT");
+        let form = [("content-type", "Multipart/Form-Data; boundary=x")];
+        is(post(key, path, &form).await, 415, "BAD_USER_INPUT");
+        let plain = [("content-type", "application/x-www-form-urlencoded")];
+        is(post(key, path, &plain).await, 200, "");
         let get = test.request(Method::GET, path).bearer_auth(key).send().await.unwrap();
         assert_eq!(get.status().as_u16(), 405);
     }

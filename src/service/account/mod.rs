@@ -177,19 +177,27 @@ pub async fn delete(app: &App, id: Uuid) -> Result<()> {
     if gone.rows_affected == 0 { Err(unknown(id)) } else { Ok(()) }
 }
 
+/// A domain that an account is to have.
+struct Wanted {
+    /// In its one form.
+    domain: String,
+    /// Where the caller named it first.
+    field: String,
+}
+
 /// Domains in their one form, each once, in the order given.
-fn domains(given: &[String]) -> Result<Vec<String>> {
+fn domains(given: &[String]) -> Result<Vec<Wanted>> {
     if MOST_DOMAINS < given.len() {
         let message = format!("at most {MOST_DOMAINS} domains, not {}", given.len());
         return Err(Error::bad_input("input.domains", message));
     }
-    let mut domains = Vec::with_capacity(given.len());
+    let mut domains: Vec<Wanted> = Vec::with_capacity(given.len());
     for (index, text) in given.iter().enumerate() {
         let field = format!("input.domains.{index}");
         let domain = domain::company(text);
         let domain = domain.map_err(|why| Error::bad_input(&field, format!("{field} {why}")))?;
-        if !domains.contains(&domain) {
-            domains.push(domain);
+        if !domains.iter().any(|other| other.domain == domain) {
+            domains.push(Wanted { domain, field });
         }
     }
     Ok(domains)
@@ -207,25 +215,28 @@ async fn must_be_active(transaction: &DatabaseTransaction, owner: Uuid) -> Resul
 async fn save(
     transaction: &DatabaseTransaction,
     record: &Model,
-    domains: Option<&[String]>,
+    domains: Option<&[Wanted]>,
 ) -> Result<()> {
     let named = account::with_names(transaction, &[record.name_key.as_str()]).await?;
     if let Some(other) = named.iter().find(|other| other.id != record.id) {
         let message = format!("there is an account {} already", other.name);
-        return Err(Error::Conflict(message));
+        return Err(Error::taken("input.name", message));
     }
     account::put(transaction, std::slice::from_ref(record)).await?;
     let Some(domains) = domains else { return Ok(()) };
-    let texts: Vec<&str> = domains.iter().map(String::as_str).collect();
+    let texts: Vec<&str> = domains.iter().map(|wanted| wanted.domain.as_str()).collect();
     let holders = account::holders(transaction, &texts).await?;
-    if let Some(holder) = holders.iter().find(|holder| holder.account_id != record.id) {
-        let (domain, name) = (&holder.domain, &holder.name);
-        return Err(Error::Conflict(format!("{domain} belongs to the account {name}")));
+    for Wanted { domain, field } in domains {
+        let holder = holders.iter().find(|holder| holder.domain == *domain);
+        if let Some(holder) = holder.filter(|holder| holder.account_id != record.id) {
+            let message = format!("{domain} belongs to the account {}", holder.name);
+            return Err(Error::taken(field, message));
+        }
     }
     let before = account::domains_of(transaction, &[record.id]).await?;
     let before = before.get(&record.id).map_or(&[][..], Vec::as_slice);
     let dropped: Vec<&str> =
-        before.iter().filter(|domain| !domains.contains(domain)).map(String::as_str).collect();
+        before.iter().map(String::as_str).filter(|domain| !texts.contains(domain)).collect();
     let added: Vec<(&str, Uuid)> = texts
         .into_iter()
         .filter(|domain| !before.iter().any(|other| other == domain))

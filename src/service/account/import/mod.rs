@@ -42,7 +42,7 @@ pub struct Report {
     pub applied: bool,
     /// Lines that tell of an account: neither the header nor empty.
     pub lines: usize,
-    /// Accounts that were made, or would be.
+    /// Accounts that were made, or would be. Lines with a problem count nowhere.
     pub created: usize,
     /// Accounts that were changed, or would be.
     pub updated: usize,

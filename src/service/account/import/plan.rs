@@ -41,8 +41,8 @@ pub(super) struct Plan {
     pub(super) problems: Problems,
 }
 
-/// Compares rows with what is there. Whatever has a problem is neither made nor changed; nor is what
-/// was a problem before, whose part is empty.
+/// Compares rows with what is there. Whatever has a problem is neither made nor changed, nor counted so:
+/// also one that was found when the row was read.
 pub(super) fn plan(
     rows: Vec<Row>,
     known: Known,
@@ -56,7 +56,7 @@ pub(super) fn plan(
         let before = known.accounts.get(&row.key);
         let owner = plan.owner(&row, &known.owners);
         let taken = plan.taken(&row, before, &known.holders, &rewritten);
-        let Some(owner) = owner.filter(|_| !taken && !row.key.is_empty()) else { continue };
+        let Some(owner) = owner.filter(|_| !taken && row.is_sound) else { continue };
         match before {
             Some(before) => {
                 let domains = known.domains.get(&before.id).map_or(&[][..], Vec::as_slice);

@@ -26,6 +26,8 @@ pub(super) struct Row {
     pub(super) domains: Vec<String>,
     /// An e-mail address, lower-cased.
     pub(super) owner: String,
+    /// Whether no problem was found with it.
+    pub(super) is_sound: bool,
 }
 
 /// What a file says.
@@ -66,7 +68,9 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<File> {
     let Some(columns) = columns(line, &header.record, &mut file.problems) else { return Ok(file) };
     let mut seen = Seen::default();
     while let Some((line, found)) = records.next() {
-        let row = row(line, &found, columns, &mut seen, &mut file.problems);
+        let before = file.problems.count;
+        let mut row = row(line, &found, columns, &mut seen, &mut file.problems);
+        row.is_sound = file.problems.count == before;
         file.rows.push(row);
     }
     Ok(file)

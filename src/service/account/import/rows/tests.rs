@@ -37,6 +37,7 @@ fn a_file_is_read() {
         key: name.to_lowercase(),
         domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
         owner: "grace@agents.example".to_owned(),
+        is_sound: true,
     };
     let expected = [
         row(2, "Acme", &["acme.com", "acme.de", "acme.fr"]),
