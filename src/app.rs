@@ -17,6 +17,7 @@ use crate::ids::IdSource;
 use crate::mail::Mailer;
 use crate::secrets::Secrets;
 use crate::service::changes::Changes;
+use crate::service::live_chat::Lines;
 use crate::service::push::Vapid;
 use crate::service::routing_rule::SnapshotCache;
 use crate::service::schedule::ScheduleCache;
@@ -65,8 +66,8 @@ pub struct App {
     pub wake: Notify,
     /// Tells this process's worker that there is a calendar to look at.
     pub wake_sync: Notify,
-    /// Tells this process's worker that a live chat has another time at which something is due.
-    pub wake_live_chats: Notify,
+    /// Live-chat requests of this process that wait for their turn.
+    pub live_chat_lines: Lines,
 }
 
 /// The calendars that agents can connect, by key.
@@ -116,7 +117,7 @@ impl App {
             vapid: OnceCell::new(),
             wake: Notify::new(),
             wake_sync: Notify::new(),
-            wake_live_chats: Notify::new(),
+            live_chat_lines: Lines::default(),
         }
     }
 

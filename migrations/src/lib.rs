@@ -6,6 +6,7 @@ mod m20261123_000002_calendars;
 mod m20261128_000003_routing;
 mod m20261128_000004_live_chat;
 mod m20261128_000005_processes;
+mod m20261128_000006_queue_order;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000003_routing::Migration),
             Box::new(m20261128_000004_live_chat::Migration),
             Box::new(m20261128_000005_processes::Migration),
+            Box::new(m20261128_000006_queue_order::Migration),
         ]
     }
 }

@@ -209,8 +209,9 @@ impl RoutingTier {
         self.tier.name.as_deref()
     }
 
-    /// In order of turn; at most 50, whoever was chosen among them. An agent of several tiers is in the
-    /// first alone.
+    /// In order of turn; at most 50, whoever was chosen among them. For a meeting, an agent of several tiers is in
+    /// the first alone. For a live chat, whoever was passed over is looked at again in the next tier, and tiers
+    /// behind the one that had somebody list nobody.
     #[graphql(
         complexity = "super::page::cost_of_up_to(service::MOST_CANDIDATES, child_complexity)"
     )]

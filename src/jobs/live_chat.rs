@@ -13,7 +13,7 @@ use crate::store::live_chat::{candidate, request};
 /// Between two looks at most, whatever is due when: another process may have changed that.
 const AT_MOST: Duration = Duration::from_millis(500);
 /// Between two looks at least, however often something changes.
-const AT_LEAST: Duration = Duration::from_millis(20);
+const AT_LEAST: Duration = Duration::from_millis(100);
 /// The pause after the database failed.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -35,7 +35,6 @@ pub(super) async fn run(app: Arc<App>, shutdown: CancellationToken) {
         tokio::select! {
             () = shutdown.cancelled() => return,
             () = app.changes.agent_or_chat() => {}
-            () = app.wake_live_chats.notified() => {}
             () = tokio::time::sleep(pause.saturating_sub(AT_LEAST)) => {}
         }
     }
@@ -62,7 +61,7 @@ pub async fn run_due(app: &App) -> Result<usize> {
             live_chat::follow_schedules(app).await,
             live_chat::withdraw_from_unavailable(app).await,
             live_chat::follow_clock(app).await,
-            push::catch_up(app).await,
+            push::tell_absent(app).await,
         ];
         let done = steps.into_iter().sum::<Result<usize>>()?;
         if done == 0 {

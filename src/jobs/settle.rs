@@ -80,7 +80,7 @@ async fn done(
             | Delivered::EventRemoved
             | Delivered::VisitorMail { lacks_link: true }
     ) {
-        store::agent::hold(transaction, row.agent()?).await?;
+        store::agent::hold(transaction, &[row.agent()?]).await?;
     }
     let now = app.now();
     if let Delivered::EventWritten(written) = &delivered

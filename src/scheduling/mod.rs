@@ -34,6 +34,6 @@ pub use live_chat::{
     ChatOverride, ChatStatus, next_change, override_expiry, scheduled_status, status,
 };
 pub use local_time::{LocalTime, LocalTimeError};
-pub use queue::{InLine, STRIDE, Turn, queue_order};
+pub use queue::{InLine, Progress, STRIDE, Turn, queue_order};
 pub use slots::{Schedule, nearest, slots};
 pub use wall_clock::day_window;

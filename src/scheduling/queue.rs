@@ -22,6 +22,26 @@ pub struct Turn {
     pub finish: i64,
 }
 
+/// How far a queue has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The number of its last assignment; 0 before the first.
+    pub turn: i64,
+    /// The start of that.
+    pub virtual_time: i64,
+}
+
+impl Progress {
+    /// Makes the next assignment, to an agent of this weight that had `turn`, and returns what it has had then.
+    #[must_use]
+    pub fn assign(&mut self, turn: Turn, weight: i32) -> Turn {
+        self.turn += 1;
+        self.virtual_time = self.virtual_time.max(turn.finish);
+        let finish = self.virtual_time + STRIDE / i64::from(weight.max(1));
+        Turn { last: self.turn, finish }
+    }
+}
+
 /// An agent's place in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InLine<K> {

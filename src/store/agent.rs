@@ -159,17 +159,19 @@ pub async fn lock<C: ConnectionTrait>(db: &C, agent: Uuid) -> Result<Option<i64>
     revision(db, sql, vec![agent.into()]).await
 }
 
-/// Keeps others from changing the agent and its bookings until the transaction ends, without a new
-/// revision: for what does not bear on when it is free. SQLite has one writer at a time anyway.
+/// Keeps others from changing these agents and their bookings until the transaction ends, without a new
+/// revision: for what does not bear on when they are free. In order of ID, so that two who hold several never
+/// wait for each other. SQLite has one writer at a time anyway.
 ///
 /// # Errors
 /// The database's own.
-pub async fn hold<C: ConnectionTrait>(db: &C, agent: Uuid) -> Result<(), DbErr> {
-    if db.get_database_backend() == sea_orm::DbBackend::Postgres {
-        let sql = "SELECT 1 FROM agents WHERE id = ? FOR NO KEY UPDATE";
-        super::run_raw(db, sql, [agent.into()]).await?;
+pub async fn hold<C: ConnectionTrait>(db: &C, agents: &[Uuid]) -> Result<(), DbErr> {
+    if agents.is_empty() || db.get_database_backend() != sea_orm::DbBackend::Postgres {
+        return Ok(());
     }
-    Ok(())
+    let places = vec!["?"; agents.len()].join(", ");
+    let sql = format!("SELECT 1 FROM agents WHERE id IN ({places}) ORDER BY id FOR NO KEY UPDATE");
+    super::run_raw(db, &sql, agents.iter().map(|agent| (*agent).into())).await.map(|_| ())
 }
 
 /// Locks the agent if it is still at `seen`, and returns the new revision. `None` where it changed

@@ -532,8 +532,8 @@ impl Desk {
         request::Entity::insert(row).exec_without_returning(&transaction).await.unwrap();
         let row = offer.clone().into_active_model().reset_all();
         offer::Entity::insert(row).exec_without_returning(&transaction).await.unwrap();
-        push::for_offer(app, &transaction, &offer).await.unwrap();
         transaction.commit().await.unwrap();
+        self.look().await;
         offer
     }
 
@@ -543,8 +543,9 @@ impl Desk {
         assert!(offer::end(&app.db, offer.id, state, app.now()).await.unwrap());
     }
 
-    async fn catch_up(&self) -> usize {
-        push::catch_up(&self.test.app).await.unwrap()
+    /// Has those told who are not in the app, and says of how many offers.
+    async fn look(&self) -> usize {
+        push::tell_absent(&self.test.app).await.unwrap()
     }
 
     fn agent_id(&self) -> Uuid {
@@ -627,7 +628,7 @@ on_both! {
         let expiry = desk.test.app.now() + TimeDelta::hours(1);
         assert_eq!(claims["exp"], expiry.timestamp());
         // It was told; a later look finds nothing more to tell.
-        assert_eq!(desk.catch_up().await, 0);
+        assert_eq!(desk.look().await, 0);
         assert_eq!(desk.test.deliver().await, 0);
     }
 
@@ -659,22 +660,22 @@ on_both! {
         let events = Events::open(test, &token, CHANGED, json!({ "agent": desk.agent })).await;
         assert!(test.app.presence.is_here(desk.agent_id()));
         desk.offer().await;
-        assert_eq!((test.deliver().await, desk.catch_up().await), (0, 0));
+        assert_eq!((test.deliver().await, desk.look().await), (0, 0));
         presence::settle(&test.app).await.unwrap();
-        assert_eq!((test.deliver().await, desk.catch_up().await), (0, 0));
+        assert_eq!((test.deliver().await, desk.look().await), (0, 0));
         // Leaves while it is open.
         drop(events);
         while test.app.presence.is_here(desk.agent_id()) {
             tokio::task::yield_now().await;
         }
-        assert_eq!(desk.catch_up().await, 0, "the others do not know yet");
+        assert_eq!(desk.look().await, 0, "the others do not know yet");
         presence::settle(&test.app).await.unwrap();
         test.clock.advance(TimeDelta::seconds(40));
-        assert_eq!(desk.catch_up().await, 1);
+        assert_eq!(desk.look().await, 1);
         assert_eq!(test.deliver().await, 1);
         let received = desk.service.received();
         assert_eq!(received[0].header("ttl"), "60");
-        assert_eq!(desk.catch_up().await, 0, "once");
+        assert_eq!(desk.look().await, 0, "once");
     }
 
     async fn who_was_in_the_app_of_a_process_that_died_is_told(desk: Desk) {
@@ -682,13 +683,13 @@ on_both! {
         process::beat(&app.db, dead, app.now()).await.unwrap();
         process::set_presence(&app.db, dead, &[desk.agent_id()], true).await.unwrap();
         desk.offer().await;
-        assert_eq!((desk.test.deliver().await, desk.catch_up().await), (0, 0));
+        assert_eq!((desk.test.deliver().await, desk.look().await), (0, 0));
         desk.test.clock.advance(TimeDelta::seconds(9));
         let mut lookout = Lookout::default();
         while lookout.look(app).await.unwrap().is_empty() {}
         // Two processes look at once.
         let other = desk.other_process(|_| {});
-        let (one, two) = tokio::join!(push::catch_up(app), push::catch_up(&other));
+        let (one, two) = tokio::join!(push::tell_absent(app), push::tell_absent(&other));
         assert_eq!(one.unwrap() + two.unwrap(), 1);
         assert_eq!(desk.test.deliver().await, 1);
         assert_eq!(desk.service.received()[0].header("ttl"), "91");
@@ -698,10 +699,10 @@ on_both! {
         let test = &desk.test;
         let alan = test.agent("Alan").await;
         desk.offer_to(&alan, None, None).await;
-        assert_eq!((test.deliver().await, desk.catch_up().await), (0, 0));
+        assert_eq!((test.deliver().await, desk.look().await), (0, 0));
         let browser = desk.service.browser("alans", 2);
         test.register(&test.admin, browser.input(&alan)).await.data("/registerPushSubscription");
-        assert_eq!((desk.catch_up().await, test.deliver().await), (1, 1));
+        assert_eq!((desk.look().await, test.deliver().await), (1, 1));
         assert_eq!(desk.service.received()[0].read(&browser)["visitor"], Value::Null);
     }
 
@@ -762,7 +763,7 @@ on_both! {
         // Nor is it caught up with.
         let sql = "UPDATE live_chat_offers SET pushed_at = NULL";
         desk.test.app.db.execute_unprepared(sql).await.unwrap();
-        assert_eq!(desk.catch_up().await, 0);
+        assert_eq!(desk.look().await, 0);
     }
 
     async fn a_refusal_is_final_and_leaves_the_browser(desk: Desk) {

@@ -35,7 +35,7 @@ pub(super) async fn apply(
     if diff.moves_busy || knows_more || !verdicts.is_empty() {
         agent::lock(&transaction, sync.agent_id).await?;
     } else if !diff.gone.is_empty() || !diff.new.is_empty() {
-        agent::hold(&transaction, sync.agent_id).await?;
+        agent::hold(&transaction, &[sync.agent_id]).await?;
     }
     leave_out_ours(&transaction, look, &mut diff, &sorted.known_refs).await?;
     write_busy(app, &transaction, sync, diff).await?;

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::scheduling::{InLine, STRIDE, Turn, queue_order};
+use crate::scheduling::{InLine, Progress, Turn, queue_order};
 
 use super::utc;
 
@@ -13,25 +13,19 @@ fn agent(key: &'static str, last: i64, joined_after: i64) -> InLine<&'static str
 
 /// A queue as `store::queue` keeps it, in memory.
 #[derive(Default)]
-struct Queue {
-    turn: i64,
-    virtual_time: i64,
-}
+struct Queue(Progress);
 
 impl Queue {
     /// Gives the turn to the first in line that is free.
     fn assign<'a>(
         &mut self,
         line: &'a mut [InLine<&'static str>],
-        weight: impl Fn(&str) -> i64,
+        weight: impl Fn(&str) -> i32,
         is_free: impl Fn(&str) -> bool,
     ) -> &'a InLine<&'static str> {
         queue_order(line);
         let next = line.iter_mut().find(|agent| is_free(agent.key)).unwrap();
-        self.turn += 1;
-        let start = next.turn.finish.max(self.virtual_time);
-        self.virtual_time = start;
-        next.turn = Turn { last: self.turn, finish: start + STRIDE / weight(next.key) };
+        next.turn = self.0.assign(next.turn, weight(next.key));
         next
     }
 }

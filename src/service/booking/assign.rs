@@ -72,7 +72,7 @@ async fn of_line(
         match lock(app, transaction, route, free).await? {
             None => candidate.standing = Standing::Skipped(SkipReason::Busy),
             Some(won) => {
-                if let Some(queue) = &locked {
+                if let Some(queue) = locked.take() {
                     queue::take(transaction, queue, won.agent.id, won.agent.weight).await?;
                 }
                 return Ok(Some(won));

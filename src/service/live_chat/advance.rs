@@ -1,5 +1,7 @@
 //! What moves a request on: the first offer and the next, time that runs out, agents who go.
 
+use std::collections::{HashMap, HashSet};
+
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
 use sea_orm::{
@@ -8,23 +10,22 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::availability::{become_of, noted_status};
+use super::assign::assign;
+use super::availability::noted_status;
 use super::told::{self, Told};
-use super::{missed, profiles, transact};
+use super::{Effects, missed, profiles, transact};
 use crate::app::App;
 use crate::scheduling::ChatStatus;
 use crate::service::changes::Change;
 use crate::service::routing::{
     self, CandidateRecord, Outcome, Purpose, Record, Resolved, Route, SkipReason, Tier,
 };
-use crate::service::{Error, Result, push};
-use crate::store::live_chat::candidate::{self, Candidate, Search};
+use crate::service::{Error, Result};
+use crate::store::live_chat::candidate::{self, Search};
 use crate::store::live_chat::offer::{self, DECLINED, EXPIRED, WITHDRAWN};
 use crate::store::live_chat::request::{self, ACCEPTED, ENDED, IDLE, Model, OFFERED, UNANSWERED};
-use crate::store::{JsonOf, agent, queue};
+use crate::store::{JsonOf, agent};
 
-/// Candidates read first, and how many times as many each time after.
-const PAGE: u64 = 10;
 /// Requests that are moved on at once by one look at the clock.
 const AT_ONCE: usize = 8;
 /// Requests that one look at the clock reads.
@@ -37,7 +38,7 @@ pub(super) struct Moving<'a> {
     /// Whom it may be offered to, as was read before the transaction.
     pub(super) resolved: &'a Resolved,
     /// What is to be told once the transaction is committed.
-    pub(super) changes: &'a mut Vec<Change>,
+    pub(super) effects: &'a mut Effects,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -78,13 +79,12 @@ pub(super) async fn advance(app: &App, id: Uuid) -> Result<()> {
         true => resolve(app, &found).await?,
         false => Resolved::nobody(),
     };
-    transact!(app, |transaction, changes| {
+    transact!(app, |transaction, effects| {
         let Some(request) = request::lock(transaction, id).await? else { return Ok(()) };
         let (resolved, now) = (&resolved, app.now());
-        let mut moving = Moving { app, transaction, resolved, changes, now };
+        let mut moving = Moving { app, transaction, resolved, effects, now };
         moving.by_itself(request).await.map(|_| ())
     })?;
-    app.wake.notify_one();
     Ok(())
 }
 
@@ -126,7 +126,7 @@ impl Moving<'_> {
         if !offer::end(self.transaction, open.id, state, self.now).await? {
             return Ok(());
         }
-        self.changes.push(Change::LiveChatOffers(open.agent_id));
+        self.effects.push(Change::LiveChatOffers(open.agent_id));
         let mut record = record(request)?;
         let is_open =
             |c: &CandidateRecord| c.agent == open.agent_id && c.outcome == Outcome::Chosen;
@@ -156,11 +156,11 @@ impl Moving<'_> {
             }
         }
         set_record(request, &record)?;
-        self.changes.push(Change::LiveChatRequest(request.id));
+        self.effects.push(Change::LiveChatRequest(request.id));
         match made {
             Some(offer) => {
                 request.due_at = Some(offer.expires_at);
-                self.changes.push(Change::LiveChatOffers(offer.agent_id));
+                self.effects.push(Change::LiveChatOffers(offer.agent_id));
                 request::save(self.transaction, request).await?;
             }
             None => {
@@ -168,8 +168,8 @@ impl Moving<'_> {
                 request.ended_at = Some(self.now);
                 request.due_at = None;
                 request::save(self.transaction, request).await?;
-                missed::tell(self.app, self.transaction, request, self.now).await?;
-                told::tell(self.app, self.transaction, request, Told::TimedOut).await?;
+                self.tell_missed(request).await?;
+                self.tell(request, Told::TimedOut).await?;
             }
         }
         Ok(())
@@ -191,135 +191,53 @@ impl Moving<'_> {
             queue: tier.queue.as_deref(),
             agents: tier.agents.as_deref(),
             profiles: &profiles,
-            request: request.id,
             now: self.now,
         };
         // Most often nobody is free because nobody is: that needs no queue.
-        let is_any = candidate::any(self.transaction, &search).await?;
-        let made = if is_any {
-            let savepoint = self.transaction.begin().await?;
-            let made = self.in_turn(&savepoint, &search, request, place, record).await?;
-            match made {
-                Some(_) => savepoint.commit().await?,
-                None => savepoint.rollback().await?,
-            }
-            made
-        } else {
-            None
+        let made = match candidate::any(self.transaction, &search).await? {
+            true => self.in_turn(&search, request, place, record).await?,
+            false => None,
         };
-        self.note_others(tier, place, made.is_some(), record).await?;
+        let noted: Vec<Uuid> = match record.tiers.get(place) {
+            Some(tier) => tier.candidates.iter().map(|candidate| candidate.agent).collect(),
+            None => Vec::new(),
+        };
+        let others = others(self.transaction, tier, made.is_some(), &noted).await?;
+        note_others(&others, place, made.is_some(), record, self.now)?;
         Ok(made)
     }
 
-    /// Goes through the candidates in order of turn, under the queue's lock.
+    /// Offers the request to whoever is next of a tier.
     async fn in_turn(
         &mut self,
-        savepoint: &DatabaseTransaction,
         search: &Search<'_>,
         request: &Model,
         place: usize,
         record: &mut Record,
     ) -> Result<Option<offer::Model>> {
-        let locked = match search.queue {
-            Some(name) => Some(queue::lock(savepoint, name).await?),
-            None => None,
-        };
-        let (mut most, mut after) = (PAGE, 0);
+        let asked = offer::asked(self.transaction, request.id).await?;
+        let asked = [HashSet::from_iter(asked)];
+        let mut unfit = HashMap::new();
         loop {
-            let page = candidate::page(savepoint, search, most, after).await?;
-            for (index, candidate) in page.iter().enumerate() {
-                if i64::from(candidate.limit) <= candidate.load {
-                    note_skipped(record, place, candidate.id, SkipReason::LiveChatLimit);
-                    continue;
-                }
-                let Some(offer) = self.ask(savepoint, search, request, candidate).await? else {
-                    note_skipped(record, place, candidate.id, SkipReason::LiveChatUnavailable);
-                    continue;
-                };
-                if let Some(locked) = &locked {
-                    queue::take(savepoint, locked, candidate.id, candidate.weight).await?;
-                }
-                record.note(place, candidate.id, Outcome::Chosen);
-                for other in &page[index + 1..] {
-                    record.note(place, other.id, Outcome::NotReached);
-                }
+            let savepoint = self.transaction.begin().await?;
+            let mut assigned = assign(&savepoint, search, &asked, &unfit).await?;
+            let Some(found) = assigned.found.pop() else { return Ok(None) };
+            if let Some(agent) = found.agent {
+                let offer = new_offer(self.app, request.id, agent, self.now);
+                offer::insert(&savepoint, std::slice::from_ref(&offer)).await?;
+                savepoint.commit().await?;
+                self.effects.changes.extend(assigned.refreshed.into_iter().map(Change::Agent));
+                record.note_all(place, found.noted);
                 return Ok(Some(offer));
             }
-            if u64::try_from(page.len()).is_ok_and(|read| read < most) {
+            savepoint.rollback().await?;
+            if assigned.unfit.is_empty() {
+                record.note_all(place, found.noted);
                 return Ok(None);
             }
-            (after, most) = (after + most, most * 10);
+            // Somebody changed while this looked: once more, without them.
+            unfit.extend(assigned.unfit);
         }
-    }
-
-    /// Makes the offer, if its agent can take it now that nobody else changes that.
-    async fn ask(
-        &mut self,
-        queue: &DatabaseTransaction,
-        search: &Search<'_>,
-        request: &Model,
-        candidate: &Candidate,
-    ) -> Result<Option<offer::Model>> {
-        let savepoint = queue.begin().await?;
-        agent::hold(&savepoint, candidate.id).await?;
-        let was_outdated =
-            candidate.is_outdated && refresh(&savepoint, candidate.id, self.now).await?;
-        let seconds = self.app.config.live_chat.offer_seconds;
-        let offer = offer::Model {
-            id: self.app.uuid(),
-            request_id: request.id,
-            agent_id: candidate.id,
-            state: offer::OPEN.to_owned(),
-            offered_at: self.now,
-            expires_at: self.now + TimeDelta::seconds(seconds.into()),
-            ended_at: None,
-            pushed_at: None,
-        };
-        if !offer::make(&savepoint, &offer, search.profiles).await? {
-            savepoint.rollback().await?;
-            return Ok(None);
-        }
-        push::for_offer(self.app, &savepoint, &offer).await?;
-        savepoint.commit().await?;
-        if was_outdated {
-            self.changes.push(Change::Agent(candidate.id));
-        }
-        Ok(Some(offer))
-    }
-
-    /// Notes why those of a named tier were not asked whom the search left out.
-    async fn note_others(
-        &self,
-        tier: &Tier,
-        place: usize,
-        is_made: bool,
-        record: &mut Record,
-    ) -> Result<()> {
-        let Some(noted) = record.tiers.get(place) else { return Ok(()) };
-        let noted: Vec<Uuid> = noted.candidates.iter().map(|candidate| candidate.agent).collect();
-        let select = match &tier.agents {
-            Some(agents) => {
-                let others = agents.iter().filter(|id| !noted.contains(id));
-                agent::Entity::find().filter(agent::Column::Id.is_in(others.copied()))
-            }
-            // Of all agents that is said where none of them could be asked.
-            None if !is_made => agent::Entity::find()
-                .filter(agent::Column::Active.eq(true))
-                .filter(agent::Column::Id.is_not_in(noted)),
-            None => return Ok(()),
-        };
-        let most = u64::try_from(routing::MOST_CANDIDATES).unwrap_or(u64::MAX);
-        let select = select.order_by_asc(agent::Column::Id).limit(most);
-        for agent in select.all(self.transaction).await? {
-            let outcome = match (asked_before(record, agent.id), why_not(&agent, self.now)?) {
-                (Some(outcome), _) => outcome,
-                (None, Some(reason)) => Outcome::Skipped(reason),
-                (None, None) if is_made => Outcome::NotReached,
-                (None, None) => Outcome::Skipped(SkipReason::LiveChatLimit),
-            };
-            record.note(place, agent.id, outcome);
-        }
-        Ok(())
     }
 
     /// Ends a chat that goes on.
@@ -329,20 +247,86 @@ impl Moving<'_> {
         request.end_reason = Some(reason.to_owned());
         request.due_at = None;
         request::save(self.transaction, request).await?;
-        self.changes.push(Change::LiveChatRequest(request.id));
-        told::tell(self.app, self.transaction, request, Told::Ended).await?;
+        self.effects.push(Change::LiveChatRequest(request.id));
+        self.tell(request, Told::Ended).await?;
         if reason == IDLE && request.touched_at.is_none() {
-            missed::tell(self.app, self.transaction, request, self.now).await?;
+            self.tell_missed(request).await?;
         }
+        Ok(())
+    }
+
+    /// Webhooks.
+    pub(super) async fn tell(&mut self, request: &Model, told: Told) -> Result<()> {
+        let has_deliveries = told::tell(self.app, self.transaction, &[request], told).await?;
+        self.effects.has_deliveries |= has_deliveries;
+        Ok(())
+    }
+
+    /// Agents who want to know.
+    async fn tell_missed(&mut self, request: &Model) -> Result<()> {
+        let is_anybody = missed::tell(self.app, self.transaction, request, self.now).await?;
+        self.effects.has_deliveries |= is_anybody;
         Ok(())
     }
 }
 
-/// Moves on what is noted of an agent's status, which is too old. The agent is to be held.
-async fn refresh(savepoint: &DatabaseTransaction, id: Uuid, now: DateTime<Utc>) -> Result<bool> {
-    let Some(agent) = agent::Entity::find_by_id(id).one(savepoint).await? else { return Ok(false) };
-    let Some(become_one) = become_of(&agent, now)? else { return Ok(false) };
-    Ok(!candidate::set(savepoint, &[become_one]).await?.is_empty())
+/// An offer that is made now.
+pub(super) fn new_offer(app: &App, request: Uuid, agent: Uuid, now: DateTime<Utc>) -> offer::Model {
+    offer::Model {
+        id: app.uuid(),
+        request_id: request,
+        agent_id: agent,
+        state: offer::OPEN.to_owned(),
+        offered_at: now,
+        expires_at: now + TimeDelta::seconds(app.config.live_chat.offer_seconds.into()),
+        ended_at: None,
+        pushed_at: None,
+    }
+}
+
+/// Agents of a tier besides those that are `noted`, of whom it is to be said why they were not asked: of a tier
+/// that names its agents always, of all agents where none of them could be.
+pub(super) async fn others(
+    transaction: &DatabaseTransaction,
+    tier: &Tier,
+    is_made: bool,
+    noted: &[Uuid],
+) -> Result<Vec<agent::Model>> {
+    let select = match &tier.agents {
+        Some(agents) => {
+            let others = agents.iter().filter(|id| !noted.contains(id));
+            agent::Entity::find().filter(agent::Column::Id.is_in(others.copied()))
+        }
+        None if !is_made => agent::Entity::find()
+            .filter(agent::Column::Active.eq(true))
+            .filter(agent::Column::Id.is_not_in(noted.iter().copied())),
+        None => return Ok(Vec::new()),
+    };
+    let most = u64::try_from(routing::MOST_CANDIDATES).unwrap_or(u64::MAX);
+    Ok(select.order_by_asc(agent::Column::Id).limit(most).all(transaction).await?)
+}
+
+/// Notes why they were not asked, unless something is noted of them.
+pub(super) fn note_others(
+    others: &[agent::Model],
+    place: usize,
+    is_made: bool,
+    record: &mut Record,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    for agent in others {
+        if record.has(place, agent.id) {
+            continue;
+        }
+        let outcome = match (asked_before(record, agent.id), why_not(agent, now)?) {
+            (Some(outcome), _) => outcome,
+            (None, Some(reason)) => Outcome::Skipped(reason),
+            (None, None) if is_made => Outcome::NotReached,
+            (None, None) => Outcome::Skipped(SkipReason::LiveChatLimit),
+        };
+        record.note(place, agent.id, outcome);
+    }
+    Ok(())
 }
 
 /// What was kept of how the request's agent was looked for.
@@ -353,7 +337,7 @@ pub(super) fn record(request: &Model) -> Result<Record> {
     serde_json::from_value(request.routing.0.clone()).map_err(Error::internal)
 }
 
-fn set_record(request: &mut Model, record: &Record) -> Result<()> {
+pub(super) fn set_record(request: &mut Model, record: &Record) -> Result<()> {
     request.routing = JsonOf(serde_json::to_value(record).map_err(Error::internal)?);
     Ok(())
 }
@@ -390,12 +374,6 @@ fn asked_before(record: &Record, agent: Uuid) -> Option<Outcome> {
     let all = record.tiers.iter().flat_map(|tier| &tier.candidates);
     let of_agent = all.filter(|candidate| candidate.agent == agent);
     of_agent.map(|candidate| candidate.outcome).find(|outcome| asked.contains(outcome))
-}
-
-/// What was noted of somebody who was asked stays.
-fn note_skipped(record: &mut Record, place: usize, agent: Uuid, reason: SkipReason) {
-    let outcome = asked_before(record, agent).unwrap_or(Outcome::Skipped(reason));
-    record.note(place, agent, outcome);
 }
 
 /// Moves on every request of which something is due by now, whichever process made it. Returns how many

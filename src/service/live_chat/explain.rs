@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::service::Result;
 use crate::service::routing::{MOST_CANDIDATES, Outcome, Record, Resolved, SkipReason, Tier};
 use crate::store::agent;
-use crate::store::live_chat::candidate::{self, Search};
+use crate::store::live_chat::candidate::{self, Candidate, Search};
 
 /// Candidates read at once.
 const PAGE: u64 = 100;
@@ -41,17 +41,15 @@ async fn in_turn(app: &App, tier: &Tier, place: usize, record: &mut Record) -> R
         queue: tier.queue.as_deref(),
         agents: tier.agents.as_deref(),
         profiles: &profiles,
-        // Nobody was asked for a request that is not made yet.
-        request: Uuid::nil(),
         now: app.now(),
     };
-    let mut after = 0;
+    let mut after = None;
     loop {
         let page = candidate::page(&app.db, &search, PAGE, after).await?;
         for candidate in &page {
             let reason = if record.chosen.is_some() {
                 None
-            } else if i64::from(candidate.limit) <= candidate.load {
+            } else if !candidate.has_room() {
                 Some(SkipReason::LiveChatLimit)
             } else if candidate.is_outdated {
                 let found = agent::Entity::find_by_id(candidate.id).one(&app.db).await?;
@@ -69,7 +67,7 @@ async fn in_turn(app: &App, tier: &Tier, place: usize, record: &mut Record) -> R
         if record.chosen.is_some() || u64::try_from(page.len()).is_ok_and(|read| read < PAGE) {
             return Ok(());
         }
-        after += PAGE;
+        after = page.last().map(Candidate::place);
     }
 }
 

@@ -26,13 +26,14 @@ pub async fn set_failed_action_notifications(
     .await
 }
 
-/// Writes down, in the caller's transaction, that everybody who asked is to be told of a chat.
+/// Writes down, in the caller's transaction, that everybody who asked is to be told of a chat, and returns whether
+/// anybody did.
 pub(super) async fn tell<C: ConnectionTrait>(
     app: &App,
     db: &C,
     request: &Model,
     now: DateTime<Utc>,
-) -> Result<()> {
+) -> Result<bool> {
     let readers: Vec<Uuid> = agent::Entity::find()
         .select_only()
         .column(agent::Column::Id)
@@ -42,7 +43,7 @@ pub(super) async fn tell<C: ConnectionTrait>(
         .all(db)
         .await?;
     if readers.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let give_up_after = TimeDelta::minutes(app.config.delivery.give_up_after_minutes.into());
     let rows = readers.into_iter().map(|reader| New {
@@ -55,5 +56,6 @@ pub(super) async fn tell<C: ConnectionTrait>(
         give_up_at: now + give_up_after,
         created_at: now,
     });
-    Ok(outbox::put(db, rows.collect()).await?)
+    outbox::put(db, rows.collect()).await?;
+    Ok(true)
 }

@@ -9,7 +9,9 @@
 //! back before the next, so two requests never wait for each other in a circle.
 
 mod advance;
+mod assign;
 pub mod availability;
+mod batch;
 mod explain;
 mod missed;
 pub mod offer;
@@ -21,6 +23,7 @@ pub use advance::{follow_clock, withdraw_from_unavailable};
 pub use availability::{
     State, clear_override, follow_schedules, set_availability, set_override, state,
 };
+pub use batch::Lines;
 pub(crate) use explain::explain;
 pub use missed::set_failed_action_notifications;
 pub use read::{
@@ -53,22 +56,37 @@ fn unknown(id: Uuid) -> Error {
     Error::NotFound(format!("there is no live-chat request {id}"))
 }
 
+/// What is to come of a transaction once it is committed.
+#[derive(Default)]
+struct Effects {
+    /// What is to be told.
+    changes: Vec<Change>,
+    /// Whether it wrote deliveries down, for the worker.
+    has_deliveries: bool,
+}
+
+impl Effects {
+    fn push(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+}
+
 /// Makes a transaction, tells what it changed, and makes it again where another's was in its way. A macro, since
 /// what a closure would borrow could not cross threads.
 macro_rules! transact {
-    ($app:expr, |$transaction:ident, $changes:ident| $body:block) => {{
+    ($app:expr, |$transaction:ident, $effects:ident| $body:block) => {{
         let mut tries = 0;
         loop {
             let begun = $crate::store::begin(&$app.db).await?;
-            let mut told = Vec::new();
+            let mut effects = $crate::service::live_chat::Effects::default();
             let done: $crate::service::Result<_> = async {
-                let ($transaction, $changes) = (&begun, &mut told);
+                let ($transaction, $effects) = (&begun, &mut effects);
                 $body
             }
             .await;
             tries += 1;
             if let Some(done) =
-                $crate::service::live_chat::settle($app, begun, told, done, tries).await
+                $crate::service::live_chat::settle($app, begun, effects, done, tries).await
             {
                 break done;
             }
@@ -81,12 +99,12 @@ use transact;
 async fn settle<T>(
     app: &App,
     transaction: DatabaseTransaction,
-    changes: Vec<Change>,
+    effects: Effects,
     done: Result<T>,
     tries: u32,
 ) -> Option<Result<T>> {
     let settled = match done {
-        Ok(done) => commit(app, transaction, changes).await.map(|()| done),
+        Ok(done) => commit(app, transaction, effects).await.map(|()| done),
         Err(error) => {
             // What it did is undone in any case, at the latest when the connection is used again.
             let _ = transaction.rollback().await;
@@ -102,10 +120,13 @@ async fn settle<T>(
     }
 }
 
-async fn commit(app: &App, transaction: DatabaseTransaction, changes: Vec<Change>) -> Result<()> {
-    let news = changes::write(app, &transaction, changes).await?;
+async fn commit(app: &App, transaction: DatabaseTransaction, effects: Effects) -> Result<()> {
+    let news = changes::write(app, &transaction, effects.changes).await?;
     transaction.commit().await?;
     news.tell(app);
+    if effects.has_deliveries {
+        app.wake.notify_one();
+    }
     Ok(())
 }
 

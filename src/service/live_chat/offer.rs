@@ -53,8 +53,7 @@ async fn own(app: &App, caller: &Caller, id: Uuid) -> Result<(offer::Model, requ
 /// `UNAUTHENTICATED`, `FORBIDDEN` for a key, `NOT_FOUND` for an offer that is not the agent's.
 pub async fn accept(app: &App, caller: &Caller, id: Uuid) -> Result<Accepted> {
     let (_, request) = own(app, caller, id).await?;
-    let resolved = resolve(app, &request).await?;
-    let accepted = transact!(app, |transaction, changes| {
+    transact!(app, |transaction, effects| {
         let locked = request::lock(transaction, request.id).await?;
         let mut request = locked.ok_or_else(|| unknown(id))?;
         let found = offer::Entity::find_by_id(id).one(transaction).await?;
@@ -64,13 +63,9 @@ pub async fn accept(app: &App, caller: &Caller, id: Uuid) -> Result<Accepted> {
             return Ok(Accepted::Taken(Box::new(request)));
         }
         if found.state == offer::OPEN && found.expires_at <= now {
-            // The clock says so before whoever follows it has come to it.
-            let (resolved, changes) = (&resolved, &mut *changes);
-            let mut moving = Moving { app, transaction, resolved, changes, now };
-            let reason = SkipReason::DidNotAnswer;
-            moving.pass_on(&mut request, &found, offer::EXPIRED, reason).await?;
+            // Whoever follows the clock writes that down, and goes on to the next.
             offer::EXPIRED.clone_into(&mut found.state);
-            found.ended_at = Some(now);
+            found.ended_at = Some(found.expires_at);
         }
         if found.state != offer::OPEN {
             let message = why_missed(&found, &request);
@@ -82,14 +77,11 @@ pub async fn accept(app: &App, caller: &Caller, id: Uuid) -> Result<Accepted> {
         request.accepted_at = Some(now);
         request.due_at = Some(now + idle(app));
         request::save(transaction, &mut request).await?;
-        told::tell(app, transaction, &request, Told::Accepted).await?;
-        changes.push(Change::LiveChatRequest(request.id));
-        changes.push(Change::LiveChatOffers(found.agent_id));
+        effects.has_deliveries |= told::tell(app, transaction, &[&request], Told::Accepted).await?;
+        effects.push(Change::LiveChatRequest(request.id));
+        effects.push(Change::LiveChatOffers(found.agent_id));
         Ok(Accepted::Taken(Box::new(request)))
-    })?;
-    app.wake.notify_one();
-    app.wake_live_chats.notify_one();
-    Ok(accepted)
+    })
 }
 
 /// How long a chat goes on in which nothing happens.
@@ -116,7 +108,7 @@ fn why_missed(found: &offer::Model, request: &request::Model) -> &'static str {
 pub async fn decline(app: &App, caller: &Caller, id: Uuid) -> Result<offer::Model> {
     let (_, request) = own(app, caller, id).await?;
     let resolved = resolve(app, &request).await?;
-    let declined = transact!(app, |transaction, changes| {
+    transact!(app, |transaction, effects| {
         let locked = request::lock(transaction, request.id).await?;
         let mut request = locked.ok_or_else(|| unknown(id))?;
         let found = offer::Entity::find_by_id(id).one(transaction).await?;
@@ -130,11 +122,8 @@ pub async fn decline(app: &App, caller: &Caller, id: Uuid) -> Result<offer::Mode
         } else {
             (offer::DECLINED, SkipReason::Declined)
         };
-        let mut moving = Moving { app, transaction, resolved: &resolved, changes, now };
+        let mut moving = Moving { app, transaction, resolved: &resolved, effects, now };
         moving.pass_on(&mut request, &found, state, reason).await?;
         Ok(offer::Model { state: state.to_owned(), ended_at: Some(now), ..found })
-    })?;
-    app.wake.notify_one();
-    app.wake_live_chats.notify_one();
-    Ok(declined)
+    })
 }

@@ -1,14 +1,17 @@
 //! What visitors and the chat tool do with a request.
 
+use std::sync::Arc;
+
 use calendar_provider::TimeRange;
 use chrono_tz::Tz;
-use sea_orm::{ActiveModelTrait, DatabaseTransaction, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
 use url::Url;
 use uuid::Uuid;
 
 use super::advance::{Moving, resolve, route};
+use super::batch::{self, Wanted};
 use super::offer::idle;
-use super::told::{self, Told};
+use super::told::Told;
 use super::{read, transact, unknown};
 use crate::app::App;
 use crate::service::access::Caller;
@@ -63,47 +66,52 @@ pub struct Meeting {
 ///
 /// # Errors
 /// `BAD_USER_INPUT`; `NOT_FOUND` for an agent or a team that is not there.
-pub async fn request(app: &App, caller: &Caller, new: NewRequest) -> Result<Model> {
+pub async fn request(app: &Arc<App>, caller: &Caller, new: NewRequest) -> Result<Model> {
     let request = check(app, caller, new)?;
-    let conversation = match (caller, &request.conversation_id) {
-        (Caller::Key { .. }, Some(conversation)) => Some(conversation.as_str()),
-        _ => None,
-    };
-    if let Some(conversation) = conversation {
-        let open = request::open_of_conversation(&app.db, &request.requester, conversation).await?;
-        if let Some(open) = open {
-            return Ok(open);
+    let is_once = matches!(caller, Caller::Key { .. }) && request.conversation_id.is_some();
+    let resolved = match resolve(app, &request).await {
+        Ok(resolved) => Arc::new(resolved),
+        Err(error) => {
+            // Whoever asks again is answered even if the agent that was asked for is gone.
+            let open = if is_once { open_already(&app.db, &request).await? } else { None };
+            return open.ok_or(error);
         }
+    };
+    let wanted = Wanted { request, resolved, is_once };
+    match batch::place(app, wanted.clone()).await {
+        Some(placed) => Ok(placed),
+        None => by_itself(app, wanted).await,
     }
-    let resolved = resolve(app, &request).await?;
-    let made = transact!(app, |transaction, changes| {
-        if let Some(conversation) = conversation
-            && let Some(open) = lock(transaction, &request.requester, conversation).await?
-        {
-            return Ok(open);
+}
+
+/// Makes a request, whatever becomes of it.
+async fn by_itself(app: &App, wanted: Wanted) -> Result<Model> {
+    let Wanted { request, resolved, is_once } = wanted;
+    transact!(app, |transaction, effects| {
+        if is_once {
+            let conversation = request.conversation_id.as_deref().unwrap_or_default();
+            let conversation = [(request.requester.as_str(), conversation)];
+            request::lock_conversations(transaction, &conversation).await?;
+            if let Some(open) = open_already(transaction, &request).await? {
+                return Ok(open);
+            }
         }
         let mut made = request.clone();
         let row = made.clone().into_active_model().reset_all();
         request::Entity::insert(row).exec_without_returning(transaction).await?;
-        told::tell(app, transaction, &made, Told::Requested).await?;
         let now = app.now();
-        let mut moving = Moving { app, transaction, resolved: &resolved, changes, now };
+        let mut moving = Moving { app, transaction, resolved: &resolved, effects, now };
+        moving.tell(&made, Told::Requested).await?;
         moving.offer(&mut made).await?;
         Ok(made)
-    })?;
-    app.wake.notify_one();
-    app.wake_live_chats.notify_one();
-    Ok(made)
+    })
 }
 
-/// Lets nobody else ask about this conversation, and returns what is open of it.
-async fn lock(
-    transaction: &DatabaseTransaction,
-    requester: &str,
-    conversation: &str,
-) -> Result<Option<Model>> {
-    request::lock_conversation(transaction, requester, conversation).await?;
-    Ok(request::open_of_conversation(transaction, requester, conversation).await?)
+/// What is open of the request's conversation.
+async fn open_already<C: ConnectionTrait>(db: &C, request: &Model) -> Result<Option<Model>> {
+    let conversation = request.conversation_id.as_deref().unwrap_or_default();
+    let conversation = [(request.requester.as_str(), conversation)];
+    Ok(request::open_of_conversations(db, &conversation).await?.pop())
 }
 
 fn check(app: &App, caller: &Caller, new: NewRequest) -> Result<Model> {
@@ -198,7 +206,7 @@ impl Meeting {
 /// # Errors
 /// `NOT_FOUND`.
 pub async fn cancel(app: &App, id: Uuid) -> Result<Model> {
-    transact!(app, |transaction, changes| {
+    transact!(app, |transaction, effects| {
         let locked = request::lock(transaction, id).await?;
         let mut request = locked.ok_or_else(|| unknown(id))?;
         if request.state != OFFERED {
@@ -207,13 +215,13 @@ pub async fn cancel(app: &App, id: Uuid) -> Result<Model> {
         let now = app.now();
         if let Some(open) = offer::open_of(transaction, id).await? {
             offer::end(transaction, open.id, WITHDRAWN, now).await?;
-            changes.push(Change::LiveChatOffers(open.agent_id));
+            effects.push(Change::LiveChatOffers(open.agent_id));
         }
         CANCELLED.clone_into(&mut request.state);
         request.ended_at = Some(now);
         request.due_at = None;
         request::save(transaction, &mut request).await?;
-        changes.push(Change::LiveChatRequest(id));
+        effects.push(Change::LiveChatRequest(id));
         Ok(request)
     })
 }
@@ -232,7 +240,7 @@ pub async fn end(app: &App, caller: &Caller, id: Uuid) -> Result<Model> {
         return Err(unknown(id));
     }
     let resolved = Resolved::nobody();
-    let ended = transact!(app, |transaction, changes| {
+    transact!(app, |transaction, effects| {
         let locked = request::lock(transaction, id).await?;
         let mut request = locked.ok_or_else(|| unknown(id))?;
         if request.state == OFFERED {
@@ -241,13 +249,11 @@ pub async fn end(app: &App, caller: &Caller, id: Uuid) -> Result<Model> {
         }
         if request.state == ACCEPTED {
             let now = app.now();
-            let mut moving = Moving { app, transaction, resolved: &resolved, changes, now };
+            let mut moving = Moving { app, transaction, resolved: &resolved, effects, now };
             moving.end_chat(&mut request, CLOSED).await?;
         }
         Ok(request)
-    })?;
-    app.wake.notify_one();
-    Ok(ended)
+    })
 }
 
 /// Says that something happens in a chat, so that it goes on. A chat that does not go on stays as it is.

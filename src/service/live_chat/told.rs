@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::service::Result;
 use crate::service::webhook::{self, Event, LiveChat};
 use crate::store::live_chat::request::Model;
+use crate::store::webhook::EventType;
 
 /// Something that webhooks hear of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,14 +21,41 @@ pub(super) enum Told {
     TimedOut,
 }
 
-/// Writes down, in the caller's transaction, what webhooks are to be told of a request.
+impl Told {
+    fn event<'a>(self, chat: &'a LiveChat<'a>) -> Event<'a> {
+        match self {
+            Self::Requested => Event::LiveChatRequested(chat),
+            Self::Accepted => Event::LiveChatAccepted(chat),
+            Self::Ended => Event::LiveChatEnded(chat),
+            Self::TimedOut => Event::LiveChatTimedOut(chat),
+        }
+    }
+
+    const fn kind(self) -> EventType {
+        match self {
+            Self::Requested => EventType::LiveChatRequested,
+            Self::Accepted => EventType::LiveChatAccepted,
+            Self::Ended => EventType::LiveChatEnded,
+            Self::TimedOut => EventType::LiveChatTimedOut,
+        }
+    }
+}
+
+/// Writes down, in the caller's transaction, what webhooks are to be told of requests, and returns whether any
+/// want to be.
 pub(super) async fn tell<C: ConnectionTrait>(
     app: &App,
     db: &C,
-    request: &Model,
+    requests: &[&Model],
     told: Told,
-) -> Result<()> {
-    let chat = LiveChat {
+) -> Result<bool> {
+    let chats: Vec<LiveChat<'_>> = requests.iter().map(|request| chat(request)).collect();
+    let events: Vec<Event<'_>> = chats.iter().map(|chat| told.event(chat)).collect();
+    webhook::emit_all(app, db, told.kind(), &events).await
+}
+
+fn chat(request: &Model) -> LiveChat<'_> {
+    LiveChat {
         id: request.id,
         agent: request.agent_id,
         conversation_id: request.conversation_id.as_deref(),
@@ -41,12 +69,5 @@ pub(super) async fn tell<C: ConnectionTrait>(
         accepted_at: request.accepted_at,
         ended_at: request.ended_at,
         end_reason: request.end_reason.as_deref(),
-    };
-    let event = match told {
-        Told::Requested => Event::LiveChatRequested(&chat),
-        Told::Accepted => Event::LiveChatAccepted(&chat),
-        Told::Ended => Event::LiveChatEnded(&chat),
-        Told::TimedOut => Event::LiveChatTimedOut(&chat),
-    };
-    webhook::emit(app, db, event).await
+    }
 }

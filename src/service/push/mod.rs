@@ -4,16 +4,16 @@
 //! browser has. What is pushed is encrypted for the browser (`subscription`, RFC 8291) and signed with a key
 //! of the server's own, which the browser was told when it subscribed (`vapid`, RFC 8292).
 //!
-//! What is pushed is a row of the outbox, written in the transaction that makes the offer (`offer`). An offer
-//! that is over is not called back: until its agent's browser is online the push waits at the push service,
-//! and no longer than the offer lasts.
+//! What is pushed is a row of the outbox, written once for each offer whose agent is not in the app (`offer`), by
+//! whichever process looks first (`jobs/live_chat`). An offer that is over is not called back: until its agent's
+//! browser is online the push waits at the push service, and no longer than the offer lasts.
 
 mod offer;
 mod registration;
 mod subscription;
 mod vapid;
 
-pub use offer::{Push, catch_up, for_offer, forget, of_offer};
+pub use offer::{Push, forget, of_offer, tell_absent};
 pub use registration::{
     NewRegistration, Registration, Which, find, list_of_agents, register, remove,
 };

@@ -47,28 +47,15 @@ struct Message<'a> {
     expires_at: String,
 }
 
-/// Has an agent told of an offer in each browser that it registered, in the transaction that makes the
-/// offer; nothing where the agent is in the app. The caller wakes the worker once that is committed.
+/// Has agents who are not in the app told of their open offers, in each browser that they registered: also of
+/// offers that were made before they left, or registered one. Returns how many that were.
 ///
 /// # Errors
 /// None but the database's.
-pub async fn for_offer(
-    app: &App,
-    transaction: &DatabaseTransaction,
-    offer: &offer::Model,
-) -> Result<()> {
-    push(app, transaction, offer).await.map(|_| ())
-}
-
-/// Does the same for open offers whose agents left the app, or registered a browser, since they were made.
-/// Returns how many that were.
-///
-/// # Errors
-/// None but the database's.
-pub async fn catch_up(app: &App) -> Result<usize> {
-    let missed = offer::not_pushed(&app.db, app.now(), MOST_AT_ONCE).await?;
+pub async fn tell_absent(app: &App) -> Result<usize> {
+    let untold = offer::not_pushed(&app.db, app.now(), MOST_AT_ONCE).await?;
     let mut pushed = 0;
-    for (id, request) in missed {
+    for (id, request) in untold {
         let transaction = store::begin(&app.db).await?;
         // The request's row comes before its offers, as for whoever changes it.
         request::lock(&transaction, request).await?;
@@ -92,7 +79,7 @@ async fn push(app: &App, transaction: &DatabaseTransaction, offer: &offer::Model
     }
     let browsers = push_registration::of_agents(transaction, &[offer.agent_id]).await?;
     let now = app.now();
-    // Without a browser it stays to be caught up with: one may be registered yet.
+    // Without a browser it stays open to be told: one may be registered yet.
     if browsers.is_empty() || !offer::note_pushed(transaction, offer.id, now).await? {
         return Ok(false);
     }

@@ -169,7 +169,7 @@ where
     F: AsyncFnOnce(&DatabaseTransaction) -> Result<(T, Option<Uuid>)>,
 {
     let transaction = store::begin(&app.db).await?;
-    agent::hold(&transaction, id).await?;
+    agent::hold(&transaction, &[id]).await?;
     if agent::Entity::find_by_id(id).one(&transaction).await?.is_none() {
         return Err(crate::service::agent::unknown(id));
     }

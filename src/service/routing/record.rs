@@ -161,6 +161,21 @@ impl Record {
     }
 }
 
+impl Record {
+    /// Notes several, in order.
+    pub fn note_all(&mut self, tier: usize, candidates: impl IntoIterator<Item = (Uuid, Outcome)>) {
+        for (agent, outcome) in candidates {
+            self.note(tier, agent, outcome);
+        }
+    }
+
+    /// Whether something is noted of a candidate of a tier.
+    pub fn has(&self, tier: usize, agent: Uuid) -> bool {
+        let tier = self.tiers.get(tier);
+        tier.is_some_and(|tier| tier.candidates.iter().any(|noted| noted.agent == agent))
+    }
+}
+
 impl TierRecord {
     fn new(tier: &Tier) -> Self {
         let (kind, id, name) = (tier.kind, tier.id, tier.name.clone());

@@ -151,10 +151,38 @@ impl Event<'_> {
 /// # Errors
 /// None but the database's.
 pub async fn emit<C: ConnectionTrait>(app: &App, db: &C, event: Event<'_>) -> Result<()> {
-    let webhooks = webhook::subscribed(db, event.kind()).await?;
-    if webhooks.is_empty() {
-        return Ok(());
+    emit_all(app, db, event.kind(), &[event]).await.map(|_| ())
+}
+
+/// Does the same for events that are all of one kind, and returns whether anybody wants to know of them.
+///
+/// # Errors
+/// None but the database's.
+pub async fn emit_all<C: ConnectionTrait>(
+    app: &App,
+    db: &C,
+    kind: EventType,
+    events: &[Event<'_>],
+) -> Result<bool> {
+    let webhooks = webhook::subscribed(db, kind).await?;
+    if webhooks.is_empty() || events.is_empty() {
+        return Ok(false);
     }
+    let mut rows = Vec::with_capacity(webhooks.len() * events.len());
+    for event in events {
+        rows.extend(deliveries(app, db, event, &webhooks).await?);
+    }
+    outbox::put(db, rows).await?;
+    Ok(true)
+}
+
+/// What each of these webhooks is told of an event.
+async fn deliveries<C: ConnectionTrait>(
+    app: &App,
+    db: &C,
+    event: &Event<'_>,
+    webhooks: &[webhook::Model],
+) -> Result<Vec<New>> {
     let now = app.now();
     let id = app.uuid();
     let agent = match event.agent() {
@@ -162,13 +190,13 @@ pub async fn emit<C: ConnectionTrait>(app: &App, db: &C, event: Event<'_>) -> Re
         None => Value::Null,
     };
     let body =
-        Body { event: event.kind().name(), timestamp: instant(now), data: data(&event, agent) };
+        Body { event: event.kind().name(), timestamp: instant(now), data: data(event, agent) };
     let message = WebhookMessage {
         message_id: format!("msg_{}", id.simple()),
         event: event.kind(),
         body: serde_json::to_string(&body).map_err(Error::internal)?,
     };
-    let rows = webhooks.into_iter().map(|webhook| New {
+    let rows = webhooks.iter().map(|webhook| New {
         id: app.uuid(),
         kind: Kind::Webhook,
         // Of no booking: deliveries to one webhook must not wait for those to another.
@@ -179,7 +207,7 @@ pub async fn emit<C: ConnectionTrait>(app: &App, db: &C, event: Event<'_>) -> Re
         give_up_at: give_up_at(now),
         created_at: now,
     });
-    Ok(outbox::put(db, rows.collect()).await?)
+    Ok(rows.collect())
 }
 
 async fn agent_data<C: ConnectionTrait>(db: &C, id: Uuid) -> Result<Value> {

@@ -21,7 +21,7 @@ use crate::store::page::{self, Page, PageRequest};
 use crate::store::webhook::{self, ActiveModel, Entity, EventType, Model};
 use crate::store::{self, JsonOf};
 
-pub use emit::{BookingFailure, DISCONNECTED, Event, LiveChat, emit};
+pub use emit::{BookingFailure, DISCONNECTED, Event, LiveChat, emit, emit_all};
 pub(crate) use sign::{secrets, sign};
 
 /// Most webhooks.

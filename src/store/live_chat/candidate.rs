@@ -1,10 +1,13 @@
 //! Who could take a live chat, in order of turn, and agents whose status is to change by itself.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 use uuid::Uuid;
 
 use super::places;
+use crate::scheduling::Turn;
 use crate::store::statement;
 
 /// An agent that may be asked.
@@ -20,6 +23,25 @@ pub struct Candidate {
     pub load: i64,
     /// Most that it takes.
     pub limit: i32,
+    /// What it has had of the queue.
+    pub turn: Turn,
+    /// When it joined.
+    pub joined_at: DateTime<Utc>,
+}
+
+/// Where a candidate stands in its queue: the order of [`crate::scheduling::queue_order`].
+pub type Place = (i64, i64, DateTime<Utc>, Uuid);
+
+impl Candidate {
+    /// Where it stands.
+    pub fn place(&self) -> Place {
+        (self.turn.finish, self.turn.last, self.joined_at, self.id)
+    }
+
+    /// Whether it has room for one more.
+    pub fn has_room(&self) -> bool {
+        self.load < i64::from(self.limit)
+    }
 }
 
 /// Among whom to look.
@@ -31,14 +53,12 @@ pub struct Search<'a> {
     pub agents: Option<&'a [Uuid]>,
     /// Profiles that take chats.
     pub profiles: &'a [&'a str],
-    /// Who was asked for this request before is not asked again.
-    pub request: Uuid,
     /// When.
     pub now: DateTime<Utc>,
 }
 
-/// Agents that are active, permitted and available, or may be, in order of turn: `most` of them, `after` so
-/// many.
+/// Agents that are active, permitted and available, or may be, in order of turn: the first `most` that stand
+/// behind `after`.
 ///
 /// # Errors
 /// The database's own.
@@ -46,28 +66,48 @@ pub async fn page<C: ConnectionTrait>(
     db: &C,
     search: &Search<'_>,
     most: u64,
-    after: u64,
+    after: Option<Place>,
 ) -> Result<Vec<Candidate>, DbErr> {
     let (condition, of_condition) = condition(search);
-    // By the key, one agent at a time: a join is planned as a loop over all turns for each agent where the
-    // database has not counted how many there are.
-    let turn = |column: &str| {
-        format!(
-            "COALESCE((SELECT t.{column} FROM queue_turns t WHERE t.queue_id = ? \
-             AND t.agent_id = a.id), 0)"
-        )
-    };
-    let (finish, last_turn) = (turn("finish"), turn("last_turn"));
+    let queue = search.queue.unwrap_or("");
+    let mut parts = Vec::new();
+    let mut values: Vec<Value> = vec![search.now.into()];
+    const OF_AGENT: &str = "a.id, a.weight, a.chat_limit, a.chat_status_until, a.joined_at";
+    // Who has had no turn comes before all others, who are read in the order in which turns are kept. Both are written
+    // so that PostgreSQL plans them well even where it has not counted the turns yet: NOT IN is looked up in a hash,
+    // where NOT EXISTS may be joined in a loop, and turns that come in order are joined until there are enough.
+    if after.is_none_or(|(_, last, ..)| last == 0) {
+        let behind = if after.is_some() { "AND (a.joined_at, a.id) > (?, ?)" } else { "" };
+        parts.push(format!(
+            "SELECT * FROM (SELECT {OF_AGENT}, 0 AS finish, 0 AS last_turn FROM agents a \
+             WHERE {condition} AND a.id NOT IN (SELECT t.agent_id FROM queue_turns t \
+             WHERE t.queue_id = ?) {behind} ORDER BY a.joined_at, a.id LIMIT {most}) fresh"
+        ));
+        values.extend(of_condition.iter().cloned().chain([queue.into()]));
+        if let Some((_, _, joined_at, id)) = after {
+            values.extend([Value::from(joined_at), id.into()]);
+        }
+    }
+    let is_behind_turn = after.filter(|(_, last, ..)| 0 < *last);
+    let behind = if is_behind_turn.is_some() { "AND (q.finish, q.last_turn) > (?, ?)" } else { "" };
+    parts.push(format!(
+        "SELECT * FROM (SELECT {OF_AGENT}, t.finish, t.last_turn \
+         FROM (SELECT q.agent_id, q.finish, q.last_turn FROM queue_turns q WHERE q.queue_id = ? \
+            {behind} ORDER BY q.finish, q.last_turn) t \
+         JOIN agents a ON a.id = t.agent_id WHERE {condition} \
+         ORDER BY t.finish, t.last_turn LIMIT {most}) known"
+    ));
+    values.push(queue.into());
+    if let Some((finish, last, ..)) = is_behind_turn {
+        values.extend([Value::from(finish), last.into()]);
+    }
+    values.extend(of_condition);
     let sql = format!(
         "SELECT a.id, a.weight, a.chat_limit, CASE WHEN a.chat_status_until <= ? THEN 1 ELSE 0 END, \
-         {LOAD} FROM (SELECT a.id, a.weight, a.chat_limit, a.chat_status_until, a.joined_at, \
-            {finish} AS finish, {last_turn} AS last_turn FROM agents a WHERE {condition} \
-            ORDER BY finish, last_turn, a.joined_at, a.id LIMIT {most} OFFSET {after}) a \
-         ORDER BY a.finish, a.last_turn, a.joined_at, a.id"
+         {LOAD}, a.finish, a.last_turn, a.joined_at FROM ({}) a \
+         ORDER BY a.finish, a.last_turn, a.joined_at, a.id LIMIT {most}",
+        parts.join(" UNION ALL ")
     );
-    let queue = search.queue.unwrap_or("");
-    let mut values: Vec<Value> = vec![search.now.into(), queue.into(), queue.into()];
-    values.extend(of_condition);
     let rows = db.query_all_raw(statement(db.get_database_backend(), &sql, values)).await?;
     rows.iter().map(candidate).collect()
 }
@@ -83,22 +123,43 @@ pub async fn any<C: ConnectionTrait>(db: &C, search: &Search<'_>) -> Result<bool
     Ok(row.is_some())
 }
 
+/// For how many more chats each of these agents has room; whoever takes none at that time is left out. They are
+/// to be held, so that this stays so.
+///
+/// # Errors
+/// The database's own.
+pub async fn rooms<C: ConnectionTrait>(
+    db: &C,
+    agents: &[Uuid],
+    profiles: &[&str],
+    now: DateTime<Utc>,
+) -> Result<HashMap<Uuid, i64>, DbErr> {
+    let search = Search { queue: None, agents: Some(agents), profiles, now };
+    let (condition, mut values) = condition(&search);
+    let sql = format!(
+        "SELECT a.id, a.chat_limit - {LOAD} FROM agents a WHERE {condition} \
+         AND (a.chat_status_until IS NULL OR ? < a.chat_status_until)"
+    );
+    values.push(now.into());
+    let rows = db.query_all_raw(statement(db.get_database_backend(), &sql, values)).await?;
+    rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
+}
+
 /// Chats and open offers of the agent `a`.
-const LOAD: &str = "(SELECT COUNT(*) FROM live_chat_requests r WHERE r.agent_id = a.id AND \
+const LOAD: &str = "((SELECT COUNT(*) FROM live_chat_requests r WHERE r.agent_id = a.id AND \
     r.state = 'ACCEPTED') + (SELECT COUNT(*) FROM live_chat_offers o WHERE o.agent_id = a.id AND \
-    o.state = 'OPEN')";
+    o.state = 'OPEN'))";
 
 /// That the agent `a` is one of those looked for, room aside.
 fn condition(search: &Search<'_>) -> (String, Vec<Value>) {
-    let Search { agents, profiles, request, now, .. } = *search;
+    let Search { agents, profiles, now, .. } = *search;
     let mut sql = format!(
         "a.active = true AND a.profile IN ({}) AND (a.chat_status_until <= ? OR \
-         (a.chat_status = 'AVAILABLE' AND (a.chat_status_until IS NULL OR ? < a.chat_status_until))) \
-         AND NOT EXISTS (SELECT 1 FROM live_chat_offers o WHERE o.request_id = ? AND o.agent_id = a.id)",
+         (a.chat_status = 'AVAILABLE' AND (a.chat_status_until IS NULL OR ? < a.chat_status_until)))",
         places(profiles.len())
     );
     let mut values: Vec<Value> = profiles.iter().map(|profile| Value::from(*profile)).collect();
-    values.extend([Value::from(now), now.into(), request.into()]);
+    values.extend([Value::from(now), now.into()]);
     if let Some(agents) = agents {
         sql.push_str(&format!(" AND a.id IN ({})", places(agents.len())));
         values.extend(agents.iter().map(|agent| Value::from(*agent)));
@@ -113,6 +174,8 @@ fn candidate(row: &QueryResult) -> Result<Candidate, DbErr> {
         limit: row.try_get_by_index(2)?,
         is_outdated: row.try_get_by_index::<i32>(3)? == 1,
         load: row.try_get_by_index(4)?,
+        turn: Turn { finish: row.try_get_by_index(5)?, last: row.try_get_by_index(6)? },
+        joined_at: row.try_get_by_index(7)?,
     })
 }
 

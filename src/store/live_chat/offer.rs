@@ -1,8 +1,8 @@
 //! Offers of a live chat: one agent at a time is asked to take a request.
 
 use chrono::{DateTime, Utc};
-use sea_orm::QueryOrder;
 use sea_orm::entity::prelude::*;
+use sea_orm::{IntoActiveModel, QueryOrder};
 use uuid::Uuid;
 
 use super::{ids, places};
@@ -48,39 +48,16 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Makes an offer, unless its agent takes no chats at that time, or has as many chats and open offers as it
-/// takes. The agent is to be held, so that this stays so. False where it was not made.
+/// Makes offers. Their agents are to be held, and found to have room.
 ///
 /// # Errors
-/// The database's own; a unique violation where the request has an open offer.
-pub async fn make<C: ConnectionTrait>(
-    db: &C,
-    new: &Model,
-    profiles: &[&str],
-) -> Result<bool, DbErr> {
-    let is_postgres = db.get_database_backend() == sea_orm::DbBackend::Postgres;
-    let id = if is_postgres { "CAST(? AS uuid)" } else { "?" };
-    let instant = if is_postgres { "CAST(? AS timestamptz)" } else { "?" };
-    let sql = format!(
-        "INSERT INTO live_chat_offers (id, request_id, agent_id, state, offered_at, expires_at) \
-         SELECT {id}, {id}, a.id, 'OPEN', {instant}, {instant} FROM agents a WHERE a.id = ? \
-         AND a.active = true AND a.chat_status = 'AVAILABLE' \
-         AND (a.chat_status_until IS NULL OR ? < a.chat_status_until) AND a.profile IN ({}) AND \
-         (SELECT COUNT(*) FROM live_chat_requests r WHERE r.agent_id = a.id AND r.state = 'ACCEPTED') + \
-         (SELECT COUNT(*) FROM live_chat_offers o WHERE o.agent_id = a.id AND o.state = 'OPEN') \
-         < a.chat_limit",
-        places(profiles.len())
-    );
-    let mut values = vec![
-        new.id.into(),
-        new.request_id.into(),
-        new.offered_at.into(),
-        new.expires_at.into(),
-        new.agent_id.into(),
-        new.offered_at.into(),
-    ];
-    values.extend(profiles.iter().map(|profile| sea_orm::Value::from(*profile)));
-    Ok(run_raw(db, &sql, values).await? == 1)
+/// The database's own; a unique violation where a request has an open offer.
+pub async fn insert<C: ConnectionTrait>(db: &C, offers: &[Model]) -> Result<(), DbErr> {
+    if offers.is_empty() {
+        return Ok(());
+    }
+    let rows = offers.iter().map(|offer| offer.clone().into_active_model().reset_all());
+    Entity::insert_many(rows).exec_without_returning(db).await.map(|_| ())
 }
 
 /// The request's open offer, if it has one.
@@ -93,6 +70,14 @@ pub async fn open_of<C: ConnectionTrait>(db: &C, request: Uuid) -> Result<Option
         .filter(Column::State.eq(OPEN))
         .one(db)
         .await
+}
+
+/// Who was offered a request, whatever came of it.
+///
+/// # Errors
+/// The database's own.
+pub async fn asked<C: ConnectionTrait>(db: &C, request: Uuid) -> Result<Vec<Uuid>, DbErr> {
+    ids(db, "SELECT agent_id FROM live_chat_offers WHERE request_id = ?", [request.into()]).await
 }
 
 /// Ends an open offer in this state. False where it is no longer open.

@@ -1,5 +1,7 @@
 //! Requests for a live chat, from the first offer to the end of the chat.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
 use uuid::Uuid;
@@ -144,39 +146,54 @@ pub async fn touch<C: ConnectionTrait>(
     Ok(run_raw(db, sql, [now.into(), due_at.into(), id.into()]).await? == 1)
 }
 
-/// Lets nobody else ask about this conversation for this caller until the transaction ends. On SQLite, which
-/// has one writer at a time, there is nothing to do.
+/// Lets nobody else ask about these conversations, each with whose it is, until the transaction ends. On SQLite,
+/// which has one writer at a time, there is nothing to do.
 ///
 /// # Errors
 /// The database's own.
-pub async fn lock_conversation<C: ConnectionTrait>(
+pub async fn lock_conversations<C: ConnectionTrait>(
     db: &C,
-    requester: &str,
-    conversation: &str,
+    conversations: &[(&str, &str)],
 ) -> Result<(), DbErr> {
-    if db.get_database_backend() == sea_orm::DbBackend::Postgres {
-        let sql = "SELECT pg_advisory_xact_lock(hashtextextended(?, 0))";
-        let name = format!("live-chat/{requester}/{conversation}");
-        db.query_one_raw(statement(db.get_database_backend(), sql, [name.into()])).await?;
+    let backend = db.get_database_backend();
+    if conversations.is_empty() || backend != sea_orm::DbBackend::Postgres {
+        return Ok(());
     }
-    Ok(())
+    // In order, so that two who lock several never wait for each other.
+    let sql = format!(
+        "SELECT pg_advisory_xact_lock(key) FROM (SELECT hashtextextended(name, 0) AS key \
+         FROM (VALUES {}) AS names (name) ORDER BY 1) AS keys",
+        vec!["(CAST(? AS text))"; conversations.len()].join(", ")
+    );
+    let name = |(requester, conversation): &(&str, &str)| {
+        sea_orm::Value::from(format!("live-chat/{requester}/{conversation}"))
+    };
+    db.query_all_raw(statement(backend, &sql, conversations.iter().map(name))).await.map(|_| ())
 }
 
-/// The caller's request about a conversation that is not over, if there is one.
+/// The requests about these conversations that are not over.
 ///
 /// # Errors
 /// The database's own.
-pub async fn open_of_conversation<C: ConnectionTrait>(
+pub async fn open_of_conversations<C: ConnectionTrait>(
     db: &C,
-    requester: &str,
-    conversation: &str,
-) -> Result<Option<Model>, DbErr> {
-    Entity::find()
-        .filter(Column::Requester.eq(requester))
-        .filter(Column::ConversationId.eq(conversation))
-        .filter(Column::State.is_in([OFFERED, ACCEPTED]))
-        .one(db)
-        .await
+    conversations: &[(&str, &str)],
+) -> Result<Vec<Model>, DbErr> {
+    if conversations.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut by_requester: HashMap<&str, Vec<&str>> = HashMap::new();
+    for (requester, conversation) in conversations {
+        by_requester.entry(requester).or_default().push(conversation);
+    }
+    let mut any = sea_orm::Condition::any();
+    for (requester, conversations) in by_requester {
+        let of_one = sea_orm::Condition::all()
+            .add(Column::Requester.eq(requester))
+            .add(Column::ConversationId.is_in(conversations));
+        any = any.add(of_one);
+    }
+    Entity::find().filter(any).filter(Column::State.is_in([OFFERED, ACCEPTED])).all(db).await
 }
 
 /// Requests of which something is to be done by itself at `now`, the longest due first.

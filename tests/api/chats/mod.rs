@@ -9,6 +9,7 @@ mod offers;
 mod races;
 mod requests;
 mod rights;
+mod together;
 
 use std::sync::Arc;
 

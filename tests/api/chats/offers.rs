@@ -50,12 +50,13 @@ on_both! {
         let (ada, bob) = (test.chatter("Ada").await, test.chatter("Bob").await);
         let id = test.offered(json!({})).await;
         let offer = test.open_offer(&id).await;
-        // The timer has not run, and still the clock decides: the request goes on to the next.
+        // The timer has not run, and still the clock decides.
         test.clock.advance(TimeDelta::seconds(100));
         let late = test.accept(&ada.token, &offer).await.data("/acceptLiveChat");
         assert_eq!(late["__typename"], "LiveChatMissed");
         assert_eq!((&late["offer"]["status"], &late["message"]),
             (&json!("EXPIRED"), &json!("The time to accept this chat is over.")));
+        assert_eq!(test.run_chats().await, 1);
         assert_eq!(test.offers(&id, &[(&ada, "Ada"), (&bob, "Bob")]).await, ["EXPIRED Ada", "OPEN Bob"]);
         let again = test.accept(&ada.token, &offer).await.data("/acceptLiveChat");
         assert_eq!(again, late);
