@@ -251,7 +251,7 @@ fn shown(config: &Config) -> String {
          database_connections = {}\n# mail_url is not shown\nmail_from = {:?}\n{secret_key}\n\
          cors_origins = {:?}\nreturn_urls = {:?}\n{push_url}\npush_contact = \"{}\"\nallow_private_addresses = {}\ntrusted_proxies = {}\ndefault_locale = {:?}\nlog_format = \"{}\"\n\
          meeting_fallback = {:?}\n\n\
-         [limits]\nrequests_per_second = {}\nrequest_burst = {}\nmails_per_hour = {}\n\
+         [limits]\nrequests_per_second = {}\nrequest_burst = {}\nmails_per_hour = {}\nlive_chats_per_hour = {}\n\
          calendar_staleness_minutes = {}\nprovider_timeout_seconds = {}\n\n\
          [delivery]\ngive_up_after_minutes = {}\nfirst_retry_seconds = {}\n\
          longest_retry_minutes = {}\nconference_wait_seconds = {}\nlease_seconds = {}\n\
@@ -277,6 +277,7 @@ fn shown(config: &Config) -> String {
         limits.requests_per_second,
         limits.request_burst,
         limits.mails_per_hour,
+        limits.live_chats_per_hour,
         limits.calendar_staleness_minutes,
         limits.provider_timeout_seconds,
         delivery.give_up_after_minutes,

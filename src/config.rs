@@ -109,6 +109,7 @@ pub struct Limits {
     pub requests_per_second: u32,
     pub request_burst: u32,
     pub mails_per_hour: i32,
+    pub live_chats_per_hour: i32,
     pub calendar_staleness_minutes: u32,
     pub provider_timeout_seconds: u32,
 }
@@ -330,6 +331,7 @@ impl Limits {
         between("limits.requests_per_second", self.requests_per_second, 1..=1_000_000)?;
         between("limits.request_burst", self.request_burst, 1..=1_000_000)?;
         between("limits.mails_per_hour", self.mails_per_hour, 1..=1_000_000)?;
+        between("limits.live_chats_per_hour", self.live_chats_per_hour, 1..=1_000_000)?;
         let staleness = self.calendar_staleness_minutes;
         between("limits.calendar_staleness_minutes", staleness, 1..=10_080)?;
         between("limits.provider_timeout_seconds", self.provider_timeout_seconds, 1..=60)?;

@@ -366,7 +366,7 @@ pub struct LiveChatRequestMutation;
 #[Object]
 impl LiveChatRequestMutation {
     /// Asks for a live chat: an agent is asked at once, or nobody can take it; one an operation. Open to
-    /// visitors.
+    /// visitors, who are RATE_LIMITED where they ask too often with one e-mail address.
     #[graphql(complexity = "5_001 + child_complexity")]
     async fn request_live_chat(
         &self,

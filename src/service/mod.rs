@@ -16,6 +16,7 @@ pub mod invite;
 pub mod live_chat;
 mod permission;
 pub mod push;
+mod quota;
 pub mod routing;
 pub mod routing_rule;
 pub mod schedule;

@@ -104,6 +104,7 @@ async fn a_file_goes_over_the_defaults_and_a_variable_over_the_file() {
         "concurrency = 5",
         "poll_milliseconds = 50",
         "mails_per_hour = 10",
+        "live_chats_per_hour = 20",
         "minutes_before = [120, 30]",
     ] {
         assert!(shown.lines().any(|shown| shown == line), "no {line}: {shown}");

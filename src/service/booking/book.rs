@@ -16,7 +16,7 @@ use crate::service::routing::meeting::Line;
 use crate::service::routing::{self, Purpose, Resolved, Route};
 use crate::service::schedule::AgentSchedule;
 use crate::service::slots::{self, Refusals};
-use crate::service::{Error, Result, text, visitor};
+use crate::service::{Error, Result, quota, text, visitor};
 use crate::store::booking::{CONFIRMED, Company, Model, Person};
 use crate::store::{self, JsonOf, booking, idempotency, is_guard_violation, outbox::PENDING};
 
@@ -228,7 +228,7 @@ async fn commit(
         transaction.rollback().await?;
         return Ok(Outcome::Replayed(key.clone()));
     }
-    consequences::count_mail(app, &transaction, caller, &request.person.email).await?;
+    quota::count_mail(app, &transaction, caller, &request.person.email).await?;
     let Some(won) = assign(app, &transaction, request.route, lines).await? else {
         transaction.rollback().await?;
         return Ok(Outcome::Taken);

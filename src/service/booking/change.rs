@@ -11,7 +11,7 @@ use crate::service::calendar::{self, Answer};
 use crate::service::changes;
 use crate::service::schedule;
 use crate::service::slots::{self, Refusals, Route};
-use crate::service::{Error, Result, text};
+use crate::service::{Error, Result, quota, text};
 use crate::store::booking::{CANCELLED, CONFIRMED, Model};
 use crate::store::outbox::{BookingNews, Change, PENDING};
 use crate::store::{self, agent, booking, is_guard_violation};
@@ -77,7 +77,7 @@ async fn move_to(
         return Ok(None);
     }
     let transaction = store::begin(&app.db).await?;
-    consequences::count_mail(app, &transaction, caller, &found.person.0.email).await?;
+    quota::count_mail(app, &transaction, caller, &found.person.0.email).await?;
     let before = lock(&transaction, found).await?;
     must_be_ahead(app, &before)?;
     let candidates = agent::candidates(&transaction, Some(&[before.agent_id])).await?;

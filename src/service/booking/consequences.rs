@@ -4,46 +4,10 @@ use chrono::TimeDelta;
 use sea_orm::ConnectionTrait;
 
 use crate::app::App;
-use crate::service::access::Caller;
+use crate::service::Result;
 use crate::service::webhook::{Event, emit};
-use crate::service::{Error, Result};
 use crate::store::booking::Model;
-use crate::store::mail_quota;
 use crate::store::outbox::{self, About, BookingNews, Change, Kind, New, Payload, Reminder};
-
-/// Counts a mail to this address, and refuses one too many from callers without a key: nobody shall
-/// use this server to write to a third person over and over.
-pub(super) async fn count_mail<C: ConnectionTrait>(
-    app: &App,
-    db: &C,
-    caller: &Caller,
-    email: &str,
-) -> Result<()> {
-    if *caller != Caller::Visitor {
-        return Ok(());
-    }
-    let now = app.now();
-    let recipient = app.secrets.hash(&format!("mail-quota/{}", mailbox(email)));
-    let count = mail_quota::count_one(db, recipient, now).await?;
-    let most = app.config.limits.mails_per_hour;
-    if count <= most {
-        return Ok(());
-    }
-    Err(Error::RateLimited {
-        message: format!("at most {most} mails an hour are sent to one address; try again later"),
-        retry_after_seconds: 3600 - now.timestamp().rem_euclid(3600),
-    })
-}
-
-/// The mailbox behind an address, as far as can be told: capitals and a `+tag` lead to the same one
-/// (RFC 5233) with most providers.
-fn mailbox(email: &str) -> String {
-    let email = email.to_lowercase();
-    match email.rsplit_once('@') {
-        Some((user, domain)) => format!("{}@{domain}", user.split('+').next().unwrap_or(user)),
-        None => email,
-    }
-}
 
 /// What a new booking causes.
 pub(super) async fn of_booking<C: ConnectionTrait>(

@@ -18,7 +18,7 @@ use crate::service::access::Caller;
 use crate::service::changes::Change;
 use crate::service::fallback::{self, Fallback, Kind};
 use crate::service::routing::{Record, Resolved, Route};
-use crate::service::{Error, Result, slots, text, visitor};
+use crate::service::{Error, Result, quota, slots, text, visitor};
 use crate::store::JsonOf;
 use crate::store::booking::{Company, Person};
 use crate::store::live_chat::offer::{self, WITHDRAWN};
@@ -65,9 +65,13 @@ pub struct Meeting {
 /// it. An API key that asks again about a conversation whose request is not over gets that one.
 ///
 /// # Errors
-/// `BAD_USER_INPUT`; `NOT_FOUND` for an agent or a team that is not there.
+/// `BAD_USER_INPUT`; `NOT_FOUND` for an agent or a team that is not there; `RATE_LIMITED` where a visitor without a key
+/// asks too often with one address.
 pub async fn request(app: &Arc<App>, caller: &Caller, new: NewRequest) -> Result<Model> {
     let request = check(app, caller, new)?;
+    if let Some(person) = &request.person {
+        quota::count_live_chat(app, caller, &person.0.email).await?;
+    }
     let is_once = matches!(caller, Caller::Key { .. }) && request.conversation_id.is_some();
     let resolved = match resolve(app, &request).await {
         Ok(resolved) => Arc::new(resolved),

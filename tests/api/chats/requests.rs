@@ -105,6 +105,29 @@ on_both! {
         assert_ne!(ask(&key).await, first);
     }
 
+    async fn one_address_asks_so_often_an_hour(test: Test) {
+        test.chatter("Grace").await;
+        let input = |email: &str| json!({ "person": { "email": email, "lastName": "L" } });
+        let ask = async |bearer: &str, email: &str| {
+            test.send(bearer, REQUEST, json!({ "input": input(email) })).await
+        };
+        for _ in 0..20 {
+            ask("", "eve@visitors.example").await.data("/requestLiveChat");
+        }
+        // The same mailbox, however it is written.
+        for email in ["eve@visitors.example", "Eve+again@Visitors.example"] {
+            let refused = ask("", email).await;
+            assert_eq!(refused.code(), "RATE_LIMITED");
+            assert_eq!(refused.body["errors"][0]["extensions"]["retryAfterSeconds"], 3600);
+        }
+        assert_eq!(test.texts("SELECT state FROM live_chat_requests").await.len(), 20);
+        // Others may, so may a chat tool with a key, and in the next hour so may she.
+        ask("", "ada@visitors.example").await.data("/requestLiveChat");
+        ask(&test.key(Profile::MarketingAdmin).await, "eve@visitors.example").await.data("/requestLiveChat");
+        test.clock.advance(chrono::TimeDelta::hours(1));
+        ask("", "eve@visitors.example").await.data("/requestLiveChat");
+    }
+
     async fn bad_input_changes_nothing(test: Test) {
         let grace = test.chatter("Grace").await;
         let long = "x".repeat(1001);

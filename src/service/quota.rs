@@ -1,0 +1,61 @@
+//! What callers without a key may have done for one e-mail address in an hour of the clock: nobody shall use this
+//! server to bother a third person, or the agents, over and over.
+
+use chrono::{DateTime, Utc};
+use sea_orm::ConnectionTrait;
+
+use super::access::Caller;
+use super::{Error, Result};
+use crate::app::App;
+use crate::store::quota;
+
+/// Counts a mail to this address, in the caller's transaction, and refuses one too many.
+///
+/// # Errors
+/// `RATE_LIMITED`.
+pub(crate) async fn count_mail<C: ConnectionTrait>(
+    app: &App,
+    db: &C,
+    caller: &Caller,
+    email: &str,
+) -> Result<()> {
+    let most = app.config.limits.mails_per_hour;
+    if *caller != Caller::Visitor || count(app, db, "mail-quota", email).await? <= most {
+        return Ok(());
+    }
+    let message = format!("at most {most} mails an hour are sent to one address; try again later");
+    Err(Error::RateLimited { message, retry_after_seconds: rest_of_hour(app.now()) })
+}
+
+/// Counts a live chat that is asked for by this address, and refuses one too many.
+///
+/// # Errors
+/// `RATE_LIMITED`.
+pub(crate) async fn count_live_chat(app: &App, caller: &Caller, email: &str) -> Result<()> {
+    let most = app.config.limits.live_chats_per_hour;
+    if *caller != Caller::Visitor || count(app, &app.db, "live-chat-quota", email).await? <= most {
+        return Ok(());
+    }
+    let message =
+        format!("one address may ask for at most {most} live chats an hour; try again later");
+    Err(Error::RateLimited { message, retry_after_seconds: rest_of_hour(app.now()) })
+}
+
+async fn count<C: ConnectionTrait>(app: &App, db: &C, what: &str, email: &str) -> Result<i32> {
+    let hash = app.secrets.hash(&format!("{what}/{}", mailbox(email)));
+    Ok(quota::count_one(db, hash, app.now()).await?)
+}
+
+fn rest_of_hour(now: DateTime<Utc>) -> i64 {
+    3600 - now.timestamp().rem_euclid(3600)
+}
+
+/// The mailbox behind an address, as far as can be told: capitals and a `+tag` lead to the same one
+/// (RFC 5233) with most providers.
+fn mailbox(email: &str) -> String {
+    let email = email.to_lowercase();
+    match email.rsplit_once('@') {
+        Some((user, domain)) => format!("{}@{domain}", user.split('+').next().unwrap_or(user)),
+        None => email,
+    }
+}
