@@ -175,7 +175,9 @@ pub(crate) async fn candidates(app: &App, agents: Option<Vec<Uuid>>) -> Result<V
         let db = db.clone();
         async move {
             let asked: Option<Vec<Vec<Uuid>>> = asked.into_iter().collect();
-            let asked = asked.map(|lists| lists.concat()).filter(|ids| ids.len() <= MOST_NAMED);
+            // Each once: many ask for the same, and the fewer are named, the fewer statements there are.
+            let asked = asked.map(|lists| lists.into_iter().flatten().collect::<BTreeSet<_>>());
+            let asked = asked.filter(|ids| ids.len() <= MOST_NAMED).map(Vec::from_iter);
             store::agent::candidates(&db, asked.as_deref()).await
         }
     };
