@@ -1,5 +1,7 @@
 //! The settings: committed defaults, then a TOML file, then `FRONTDESK_*` variables.
 
+mod written;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,40 +16,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-/// Most reminders of one meeting.
-const MOST_REMINDERS: usize = 5;
+use written::Written;
 
 const DEFAULTS: &str = include_str!("defaults.toml");
-
-/// The settings, as written: see `src/defaults.toml` for what each means.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    listen: String,
-    public_url: Option<String>,
-    manage_url: Option<String>,
-    database_url: String,
-    database_connections: u32,
-    mail_url: String,
-    mail_from: String,
-    secret_key: Option<String>,
-    cors_origins: List,
-    return_urls: List,
-    push_url: Option<String>,
-    push_contact: Option<String>,
-    allow_private_addresses: bool,
-    trusted_proxies: u8,
-    default_locale: String,
-    log_format: LogFormat,
-    meeting_fallback: String,
-    limits: Limits,
-    delivery: Delivery,
-    sync: Sync,
-    reminders: WrittenReminders,
-    live_chat: LiveChat,
-    #[serde(default)]
-    calendars: CalendarSettings,
-}
 
 /// The settings, checked.
 #[derive(Clone, Debug)]
@@ -146,13 +117,6 @@ pub struct Reminders {
     pub minutes_before: Vec<u32>,
 }
 
-/// The same as written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenReminders {
-    minutes_before: Numbers,
-}
-
 /// How long live chats wait. See `src/defaults.toml`.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -248,146 +212,6 @@ impl Config {
     }
 }
 
-impl Written {
-    fn check(self) -> Result<Config, ConfigError> {
-        let listen: SocketAddr = self.listen.parse().map_err(|_| {
-            problem("listen", &self.listen, "must be an IP address and port, e.g. 127.0.0.1:8080")
-        })?;
-        let public_url = match self.public_url {
-            Some(text) => http_url("public_url", &text)?,
-            None => http_url("public_url", &format!("http://{listen}"))?,
-        };
-        let manage_url = match self.manage_url {
-            Some(text) => http_url("manage_url", &text)?,
-            None => {
-                let mut url = public_url.clone();
-                crate::service::push_path(&mut url, &["manage"]);
-                url
-            }
-        };
-        let mail_from: Mailbox = self.mail_from.parse().map_err(|_| {
-            let allowed = "must be a mailbox, e.g. Frontdesk <frontdesk@example.com>";
-            problem("mail_from", &self.mail_from, allowed)
-        })?;
-        if self.default_locale.parse::<unic_langid::LanguageIdentifier>().is_err() {
-            let allowed = "must be a BCP 47 language tag, e.g. en or fr-CA";
-            return Err(problem("default_locale", &self.default_locale, allowed));
-        }
-        crate::mail::Mailer::from_url(&self.mail_url)
-            .map_err(|error| problem("mail_url", Hidden, error))?;
-        for origin in &self.cors_origins.0 {
-            check_origin(origin)?;
-        }
-        let return_urls = self.return_urls.0.iter().map(|url| http_url("return_urls", url));
-        let return_urls = return_urls.collect::<Result<_, _>>()?;
-        let push_url = match self.push_url {
-            Some(text) => Some(http_url("push_url", &text)?),
-            None => Some(public_url.clone()).filter(|url| url.scheme() == "https"),
-        };
-        let push_contact = match self.push_contact {
-            Some(text) => contact("push_contact", &text)?,
-            None => contact("mail_from", &format!("mailto:{}", mail_from.email))?,
-        };
-        between("database_connections", self.database_connections, 1..=1000)?;
-        let config = Config {
-            listen,
-            public_url,
-            manage_url,
-            database_url: DatabaseUrl::parse(self.database_url)?,
-            database_connections: self.database_connections,
-            mail_url: self.mail_url.into(),
-            mail_from,
-            secret_key: self.secret_key.map(SecretString::from),
-            cors_origins: self.cors_origins.0,
-            return_urls,
-            push_url,
-            push_contact,
-            allow_private_addresses: self.allow_private_addresses,
-            trusted_proxies: self.trusted_proxies,
-            default_locale: self.default_locale,
-            log_format: self.log_format,
-            meeting_fallback: self.meeting_fallback,
-            limits: self.limits.check()?,
-            delivery: self.delivery.check()?,
-            sync: self.sync.check()?,
-            reminders: self.reminders.check()?,
-            live_chat: self.live_chat.check()?,
-            calendars: self.calendars,
-        };
-        if let Some(key) = &config.secret_key {
-            crate::secrets::Secrets::from_base64(key)
-                .map_err(|_| problem("secret_key", Hidden, "must be 32 bytes in base64"))?;
-        } else if !config.database_url.is_sqlite() {
-            let allowed = "must be given with PostgreSQL: 32 bytes in base64, e.g. from \
-                `openssl rand -base64 32`";
-            return Err(problem("secret_key", "missing", allowed));
-        }
-        Ok(config)
-    }
-}
-
-impl Limits {
-    fn check(self) -> Result<Self, ConfigError> {
-        between("limits.requests_per_second", self.requests_per_second, 1..=1_000_000)?;
-        between("limits.request_burst", self.request_burst, 1..=1_000_000)?;
-        between("limits.mails_per_hour", self.mails_per_hour, 1..=1_000_000)?;
-        between("limits.live_chats_per_hour", self.live_chats_per_hour, 1..=1_000_000)?;
-        let staleness = self.calendar_staleness_minutes;
-        between("limits.calendar_staleness_minutes", staleness, 1..=10_080)?;
-        between("limits.provider_timeout_seconds", self.provider_timeout_seconds, 1..=60)?;
-        Ok(self)
-    }
-}
-
-impl Delivery {
-    fn check(self) -> Result<Self, ConfigError> {
-        between("delivery.give_up_after_minutes", self.give_up_after_minutes, 1..=43_200)?;
-        between("delivery.first_retry_seconds", self.first_retry_seconds, 1..=3600)?;
-        between("delivery.longest_retry_minutes", self.longest_retry_minutes, 1..=1440)?;
-        between("delivery.conference_wait_seconds", self.conference_wait_seconds, 0..=3600)?;
-        // A try has three quarters of it; with less than this, slow servers would never be heard out.
-        between("delivery.lease_seconds", self.lease_seconds, 3..=3600)?;
-        between("delivery.concurrency", self.concurrency, 1..=1000)?;
-        between("delivery.poll_milliseconds", self.poll_milliseconds, 10..=60_000)?;
-        Ok(self)
-    }
-}
-
-impl Sync {
-    fn check(self) -> Result<Self, ConfigError> {
-        between("sync.poll_seconds", self.poll_seconds, 5..=86_400)?;
-        between("sync.pushed_poll_seconds", self.pushed_poll_seconds, 5..=86_400)?;
-        between("sync.concurrency", self.concurrency, 1..=1000)?;
-        between("sync.lease_seconds", self.lease_seconds, 10..=3600)?;
-        Ok(self)
-    }
-}
-
-impl WrittenReminders {
-    fn check(self) -> Result<Reminders, ConfigError> {
-        let key = "reminders.minutes_before";
-        let mut minutes_before = self.minutes_before.read(key)?;
-        for minutes in &minutes_before {
-            between(key, *minutes, 5..=10_080)?;
-        }
-        minutes_before.sort_unstable_by(|a, b| b.cmp(a));
-        minutes_before.dedup();
-        if MOST_REMINDERS < minutes_before.len() {
-            let allowed = format!("must be at most {MOST_REMINDERS} numbers");
-            return Err(problem(key, format!("{} numbers", minutes_before.len()), allowed));
-        }
-        Ok(Reminders { minutes_before })
-    }
-}
-
-impl LiveChat {
-    fn check(self) -> Result<Self, ConfigError> {
-        between("live_chat.offer_seconds", self.offer_seconds, 5..=3600)?;
-        between("live_chat.idle_minutes", self.idle_minutes, 1..=1440)?;
-        Ok(self)
-    }
-}
-
 impl DatabaseUrl {
     fn parse(text: String) -> Result<Self, ConfigError> {
         let known = ["sqlite://", "postgres://", "postgresql://"];
@@ -429,53 +253,6 @@ impl fmt::Debug for DatabaseUrl {
 fn variables() -> Env {
     let setting = |key: &figment::value::UncasedStr| key != "log" && !key.starts_with("test_");
     Env::prefixed("FRONTDESK_").filter(setting).split("__")
-}
-
-/// A list, or text with commas between: variables have no lists.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(from = "ListOrText")]
-struct List(Vec<String>);
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum ListOrText {
-    List(Vec<String>),
-    Text(String),
-}
-
-impl From<ListOrText> for List {
-    fn from(either: ListOrText) -> Self {
-        match either {
-            ListOrText::List(list) => Self(list),
-            ListOrText::Text(text) => {
-                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-                Self(items.map(str::to_owned).collect())
-            }
-        }
-    }
-}
-
-/// A list of numbers, one alone, or text with commas between.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum Numbers {
-    List(Vec<u32>),
-    One(u32),
-    Text(String),
-}
-
-impl Numbers {
-    fn read(self, key: &str) -> Result<Vec<u32>, ConfigError> {
-        match self {
-            Self::List(list) => Ok(list),
-            Self::One(number) => Ok(vec![number]),
-            Self::Text(text) => {
-                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-                let numbers = items.map(str::parse).collect::<Result<_, _>>();
-                numbers.map_err(|_| problem(key, &text, "must be numbers with commas between"))
-            }
-        }
-    }
 }
 
 /// Stands for a value that may hold a password.
@@ -529,41 +306,4 @@ fn unreadable(figment: &Figment, error: figment::Error) -> ConfigError {
         }
         kind => problem(&key, value, kind),
     }
-}
-
-fn http_url(key: &str, text: &str) -> Result<Url, ConfigError> {
-    match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
-        _ => Err(problem(key, text, "must be an absolute http or https URL")),
-    }
-}
-
-/// A contact as RFC 8292, section 2.1, wants it.
-fn contact(key: &str, text: &str) -> Result<Url, ConfigError> {
-    match Url::parse(text) {
-        Ok(url) if url.scheme() == "mailto" && url.path().contains('@') => Ok(url),
-        Ok(url) if url.scheme() == "https" => Ok(url),
-        _ => Err(problem(key, text, "must be mailto:ADDRESS or an https URL")),
-    }
-}
-
-fn check_origin(origin: &str) -> Result<(), ConfigError> {
-    let exact = Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == origin);
-    if origin == "*" || exact {
-        return Ok(());
-    }
-    let allowed = "must be origins with commas between, e.g. https://www.example.com, or *";
-    Err(problem("cors_origins", origin, allowed))
-}
-
-fn between<T: PartialOrd + fmt::Display>(
-    key: &str,
-    value: T,
-    allowed: std::ops::RangeInclusive<T>,
-) -> Result<(), ConfigError> {
-    if allowed.contains(&value) {
-        return Ok(());
-    }
-    let allowed = format!("must be {} to {}", allowed.start(), allowed.end());
-    Err(problem(key, value, allowed))
 }

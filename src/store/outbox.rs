@@ -1,17 +1,25 @@
 //! The outbox: what a change causes, written in the change's own transaction and delivered afterwards.
 //!
 //! Most rows are about a booking; the others say so by having none. Rows of one booking and kind form a
-//! stream: a later version is not claimed before the earlier
-//! one has ended, so the visitor reads what happened in the order in which it did.
+//! stream: a later version is not claimed before the earlier one has ended, so the visitor reads what
+//! happened in the order in which it did.
 
-use chrono::{DateTime, TimeDelta, Utc};
+mod payload;
+mod work;
+
+use chrono::{DateTime, Utc};
+use sea_orm::Set;
 use sea_orm::entity::prelude::*;
-use sea_orm::{DbBackend, FromQueryResult, QueryOrder, Set};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::webhook::EventType;
-use super::{JsonOf, Lease, run_raw, statement};
+use super::{JsonOf, run_raw};
+
+pub use payload::{
+    BookingNews, Change, Channel, Farewell, LiveChatPush, MissedChat, Payload, Reauthentication,
+    Reminder, WebhookMessage,
+};
+pub use work::{Room, claim, finish, forget, give_up, next_due, put_back};
 
 /// `state` of a row that is still to be delivered.
 pub const PENDING: &str = "PENDING";
@@ -81,139 +89,6 @@ impl Kind {
         ];
         all.into_iter().find(|kind| kind.as_str() == text)
     }
-}
-
-/// What a row has to say.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Payload {
-    /// Of a booking.
-    Booking(BookingNews),
-    /// Of a calendar that no longer accepts its agent's authorization.
-    Reauthentication(Reauthentication),
-    /// Of a connection that was ended here.
-    Farewell(Farewell),
-    /// Of an event, for a webhook.
-    Webhook(WebhookMessage),
-    /// Of a meeting that is coming up.
-    Reminder(Reminder),
-    /// Of a live chat that is offered.
-    LiveChatPush(LiveChatPush),
-    /// Of a live chat that nobody took.
-    MissedChat(MissedChat),
-}
-
-/// Which offer is told in which browser.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LiveChatPush {
-    /// The offer.
-    pub push_offer: Uuid,
-    /// The browser's registration.
-    pub registration: Uuid,
-}
-
-/// Which live chat nobody took.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MissedChat {
-    /// The request.
-    pub missed_chat: Uuid,
-}
-
-/// Which calendar must be connected again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reauthentication {
-    /// The connection.
-    pub reauthenticate: Uuid,
-}
-
-/// What is needed to end a connection at its provider, after it was ended here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Farewell {
-    /// The provider's key.
-    pub farewell: String,
-    /// The connection that was ended, or some of whose channels were.
-    pub connection: Uuid,
-    /// As the provider names the account.
-    pub account: String,
-    /// The credentials, sealed for the connection and in base64; empty once it is done.
-    pub credentials: String,
-    /// When the access token among them stops working.
-    pub token_expires_at: Option<DateTime<Utc>>,
-    /// Whether the provider is to forget the tokens.
-    pub revoke: bool,
-    /// The channels on which the provider tells of changes.
-    pub channels: Vec<Channel>,
-}
-
-/// A channel to end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Channel {
-    /// The provider's reference to the calendar.
-    pub calendar_ref: String,
-    /// What the provider needs to end it.
-    pub watch_ref: String,
-    /// When it ends by itself.
-    pub expires_at: DateTime<Utc>,
-}
-
-/// What a webhook is told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WebhookMessage {
-    /// The event's own ID: the same for every webhook and every try, so that receivers can tell what
-    /// they have had before.
-    pub message_id: String,
-    /// What happened.
-    pub event: EventType,
-    /// The body, exactly as it is signed and sent.
-    pub body: String,
-}
-
-/// Of which meeting a reminder reminds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reminder {
-    /// How long before the start it is due.
-    pub minutes_before: u32,
-    /// The start: a meeting that has moved since has reminders of its own.
-    pub meeting_starts_at: DateTime<Utc>,
-}
-
-impl Reminder {
-    /// When it is due.
-    pub fn due_at(&self) -> DateTime<Utc> {
-        self.meeting_starts_at - TimeDelta::minutes(self.minutes_before.into())
-    }
-}
-
-/// What happened to the booking, as of the version that a row delivers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BookingNews {
-    /// What the delivery tells of.
-    pub change: Change,
-    /// The meeting's start after it.
-    pub starts_at: DateTime<Utc>,
-    /// The meeting's end after it.
-    pub ends_at: DateTime<Utc>,
-    /// For a move or a cancellation, why; for word of a failure, what failed.
-    pub reason: Option<String>,
-    /// For a move, the start before it.
-    pub moved_from: Option<DateTime<Utc>>,
-    /// For word of a failure, which delivery was given up.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failed: Option<Kind>,
-}
-
-/// What happened to a booking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Change {
-    /// It was made.
-    Booked,
-    /// It was moved.
-    Rescheduled,
-    /// Its conference link came after the confirmation was sent.
-    ConferenceAdded,
-    /// It was called off.
-    Cancelled,
 }
 
 /// A row of `outbox`.
@@ -358,115 +233,6 @@ pub async fn put<C: ConnectionTrait>(db: &C, rows: Vec<New>) -> Result<(), DbErr
     Ok(())
 }
 
-/// How many rows to claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
-    /// In all.
-    pub all: u32,
-    /// Of these, for webhooks.
-    pub webhooks: u32,
-    /// Of these, for push services.
-    pub web_pushes: u32,
-}
-
-/// Claims rows that are due, as many as there is room for. One statement that names the lease in its own
-/// predicate: a row is claimed by one worker at a time.
-///
-/// Webhooks that have answered lately go before those that fail, or one whose receiver hangs would
-/// hold up the others with all that it was not told yet. For the same reason pushes that were not tried yet
-/// go before those that have failed.
-///
-/// # Errors
-/// The database's own.
-pub async fn claim<C: ConnectionTrait>(
-    db: &C,
-    lease: Lease,
-    room: Room,
-) -> Result<Vec<Model>, DbErr> {
-    let backend = db.get_database_backend();
-    let lock = if backend == DbBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
-    // Materialised, or PostgreSQL may run the limited query again for each row it updates, and claim
-    // more than asked for.
-    let Room { all, webhooks, web_pushes } = room;
-    let sql = format!(
-        "WITH due AS MATERIALIZED (SELECT o.id FROM outbox o \
-            WHERE o.state = 'PENDING' AND o.run_at <= ? \
-            AND (o.lease_until IS NULL OR o.lease_until <= ?) \
-            AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.booking_id = o.booking_id \
-                AND e.kind = o.kind AND e.version < o.version AND e.state = 'PENDING') \
-            AND (o.webhook_id IS NULL OR o.id IN (SELECT d.id FROM outbox d \
-                JOIN webhooks w ON w.id = d.webhook_id \
-                WHERE d.state = 'PENDING' AND d.run_at <= ? \
-                AND (d.lease_until IS NULL OR d.lease_until <= ?) \
-                ORDER BY w.failing_since IS NOT NULL, d.run_at LIMIT {webhooks})) \
-            AND (o.kind <> 'WEB_PUSH' OR o.id IN (SELECT d.id FROM outbox d \
-                WHERE d.state = 'PENDING' AND d.kind = 'WEB_PUSH' AND d.run_at <= ? \
-                AND (d.lease_until IS NULL OR d.lease_until <= ?) \
-                ORDER BY d.attempts, d.run_at LIMIT {web_pushes})) \
-            ORDER BY o.run_at LIMIT {all} {lock}) \
-         UPDATE outbox SET lease_id = ?, lease_until = ?, lease_process = ?, \
-            attempts = attempts + 1 \
-         WHERE id IN (SELECT id FROM due) \
-         AND state = 'PENDING' AND (lease_until IS NULL OR lease_until <= ?) RETURNING *"
-    );
-    let Lease { id, process, now, until } = lease;
-    let due = [now; 6].map(Into::into);
-    let claim = [id.into(), until.into(), process.into(), now.into()];
-    let values = due.into_iter().chain(claim);
-    let rows = db.query_all_raw(statement(backend, &sql, values)).await?;
-    rows.iter().map(|row| Model::from_query_result(row, "")).collect()
-}
-
-/// Marks a row as delivered. False where the lease was lost to another worker meanwhile.
-///
-/// # Errors
-/// The database's own.
-pub async fn finish<C: ConnectionTrait>(
-    db: &C,
-    id: Uuid,
-    lease: Uuid,
-    now: DateTime<Utc>,
-) -> Result<bool, DbErr> {
-    let sql = "UPDATE outbox SET state = 'DONE', lease_id = NULL, lease_until = NULL, \
-        lease_process = NULL, last_error = NULL, done_at = ? WHERE id = ? AND lease_id = ? AND state = 'PENDING'";
-    Ok(run_raw(db, sql, [now.into(), id.into(), lease.into()]).await? == 1)
-}
-
-/// Puts a row back, to be tried again at `run_at`. False where the lease was lost.
-///
-/// # Errors
-/// The database's own.
-pub async fn put_back<C: ConnectionTrait>(
-    db: &C,
-    id: Uuid,
-    lease: Uuid,
-    run_at: DateTime<Utc>,
-    error: Option<&str>,
-) -> Result<bool, DbErr> {
-    let sql = "UPDATE outbox SET lease_id = NULL, lease_until = NULL, lease_process = NULL, \
-        run_at = ?, last_error = ? \
-        WHERE id = ? AND lease_id = ? AND state = 'PENDING'";
-    let values = [run_at.into(), error.into(), id.into(), lease.into()];
-    Ok(run_raw(db, sql, values).await? == 1)
-}
-
-/// Gives a row up. False where the lease was lost.
-///
-/// # Errors
-/// The database's own.
-pub async fn give_up<C: ConnectionTrait>(
-    db: &C,
-    id: Uuid,
-    lease: Uuid,
-    now: DateTime<Utc>,
-    error: &str,
-) -> Result<bool, DbErr> {
-    let sql = "UPDATE outbox SET state = 'FAILED', lease_id = NULL, lease_until = NULL, \
-        lease_process = NULL, done_at = ?, last_error = ? WHERE id = ? AND lease_id = ? AND state = 'PENDING'";
-    let values = [now.into(), error.into(), id.into(), lease.into()];
-    Ok(run_raw(db, sql, values).await? == 1)
-}
-
 /// Queues a row that was given up once more. False where it is not one of those.
 ///
 /// # Errors
@@ -587,27 +353,4 @@ pub async fn before_in_hour<C: ConnectionTrait>(
         .filter(Column::Id.lt(row.id))
         .count(db)
         .await
-}
-
-/// When the next row is due, if any is pending.
-///
-/// # Errors
-/// The database's own.
-pub async fn next_due<C: ConnectionTrait>(db: &C) -> Result<Option<DateTime<Utc>>, DbErr> {
-    let next = Entity::find()
-        .filter(Column::State.eq(PENDING))
-        .order_by_asc(Column::RunAt)
-        .one(db)
-        .await?;
-    Ok(next.map(|row| row.lease_until.map_or(row.run_at, |lease| lease.max(row.run_at))))
-}
-
-/// Forgets rows that were delivered before `before`.
-///
-/// # Errors
-/// The database's own.
-pub async fn forget<C: ConnectionTrait>(db: &C, before: DateTime<Utc>) -> Result<u64, DbErr> {
-    // A push that failed is of no use to anybody once its offer is over.
-    let sql = "DELETE FROM outbox WHERE done_at < ? AND (state = 'DONE' OR kind = 'WEB_PUSH')";
-    run_raw(db, sql, [before.into()]).await
 }

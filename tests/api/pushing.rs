@@ -1,39 +1,33 @@
 //! Telling agents who are not in the app: browsers that they registered, and what is pushed to those.
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+mod answers;
+mod registering;
+mod service;
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use std::sync::Arc;
+
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use frontdesk::app::{App, Parts};
 use frontdesk::cluster::{Lookout, presence};
 use frontdesk::config::Config;
+use frontdesk::ids;
 use frontdesk::mail::Mailer;
-use frontdesk::service::access::Profile;
 use frontdesk::service::push::{self, Vapid};
 use frontdesk::store::live_chat::{offer, request};
-use frontdesk::store::{self, process, push_registration};
-use frontdesk::{ids, jobs};
+use frontdesk::store::{self, process};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use web_push_native::p256::SecretKey;
 use web_push_native::p256::elliptic_curve::sec1::ToEncodedPoint;
 
 use crate::on_both;
 use crate::subscriptions::Events;
-use crate::support::process::Place;
 use crate::support::{Answer, Database, Test};
+
+use service::{PushService, Reply, TestingService};
 
 const REGISTER: &str = "mutation($input: RegisterPushSubscriptionInput!) {
     registerPushSubscription(input: $input) { id origin label createdAt } }";
@@ -86,368 +80,6 @@ impl Test {
     async fn public_key(&self) -> String {
         let answer = self.admin("{ pushPublicKey }", json!({})).await;
         answer.data("/pushPublicKey").as_str().unwrap().to_owned()
-    }
-}
-
-/// Refused with this code for this field, and nothing is registered.
-async fn refused(test: &Test, input: Value, code: &str, field: &str) {
-    let before = test.count("push_registrations").await;
-    let answer = test.register(&test.admin, input.clone()).await;
-    assert_eq!((answer.code(), answer.field()), (code, field), "{input}: {:#}", answer.body);
-    assert_eq!(test.count("push_registrations").await, before);
-}
-
-on_both! {
-    async fn an_agent_registers_browsers_and_removes_them(test: Test) {
-        let agent = test.agent("Grace").await;
-        let token = test.token(&agent, 60).await;
-        let mut events = Events::open(&test, &token, CHANGED, json!({ "agent": agent })).await;
-        let laptop = Browser::at("https://push.example/v1/secret-path?id=1", 1);
-        let mut input = laptop.input(&agent);
-        input["label"] = " Laptop ".into();
-        let answer = test.register(&token, input).await;
-        let made = answer.data("/registerPushSubscription");
-        let id = made["id"].as_str().unwrap();
-        assert!(id.starts_with("psh_"), "{id}");
-        let expected = json!({
-            "id": id, "origin": "https://push.example", "label": "Laptop",
-            "createdAt": "2027-01-04T08:00:00Z",
-        });
-        assert_eq!(made, expected);
-        assert_eq!(test.registered(&agent).await, std::slice::from_ref(&expected));
-        let told = events.next().await;
-        let told = &told["data"]["agentChanged"]["pushRegistrations"];
-        assert_eq!(*told, json!([{ "id": id }]));
-
-        let phone = Browser::at("https://push.example:8443/v1/phone", 2);
-        let second = test.register(&token, phone.input(&agent)).await;
-        let second = second.data("/registerPushSubscription");
-        assert_eq!(second["origin"], "https://push.example:8443");
-        assert_eq!(second["label"], Value::Null);
-        let query = "query($id: ID!) { node(id: $id) { id ... on PushRegistration { origin } } }";
-        let seen = test.send(&token, query, json!({ "id": id })).await.data("/node");
-        assert_eq!(seen, json!({ "id": id, "origin": "https://push.example" }));
-
-        let gone = test.send(&token, REMOVE, json!({ "agent": agent, "id": id })).await;
-        let left = gone.data("/removePushRegistration/pushRegistrations");
-        assert_eq!(left, json!([{ "id": second["id"] }]));
-        let by_endpoint = json!({ "agent": agent, "endpoint": phone.endpoint });
-        let gone = test.send(&token, REMOVE, by_endpoint.clone()).await;
-        assert_eq!(gone.data("/removePushRegistration/pushRegistrations"), json!([]));
-        for again in [json!({ "agent": agent, "id": id }), by_endpoint] {
-            assert_eq!(test.send(&token, REMOVE, again).await.code(), "NOT_FOUND");
-        }
-    }
-
-    async fn a_browser_that_registers_again_is_one(test: Test) {
-        let (grace, alan) = (test.agent("Grace").await, test.agent("Alan").await);
-        let browser = Browser::at("https://push.example/shared", 1);
-        let first = test.register(&test.admin, browser.input(&grace)).await;
-        let first = first.data("/registerPushSubscription");
-        test.clock.advance(chrono::TimeDelta::minutes(1));
-        // It subscribed anew, with other keys, and says so in another spelling.
-        let renewed = Browser::at("https://PUSH.example:443/shared#top", 2);
-        let mut input = renewed.input(&grace);
-        input["label"] = "Laptop".into();
-        let again = test.register(&test.admin, input).await;
-        let again = again.data("/registerPushSubscription");
-        assert_eq!(again["id"], first["id"]);
-        assert_eq!(again["label"], "Laptop");
-        assert_eq!(again["createdAt"], "2027-01-04T08:01:00Z");
-        assert_eq!(test.registered(&grace).await, [again]);
-        // Another agent signs in there.
-        let token = test.token(&alan, 60).await;
-        let moved = test.register(&token, renewed.input(&alan)).await;
-        let moved = moved.data("/registerPushSubscription");
-        assert_eq!(moved["id"], first["id"]);
-        assert_eq!(test.registered(&grace).await, [] as [Value; 0]);
-        assert_eq!(test.registered(&alan).await, [moved]);
-        let removal = json!({ "agent": grace, "id": first["id"] });
-        assert_eq!(test.admin(REMOVE, removal).await.code(), "NOT_FOUND");
-    }
-
-    async fn what_is_no_browser_is_refused(test: Test) {
-        let agent = test.agent("Grace").await;
-        let browser = Browser::at("https://push.example/1", 1);
-        let good = browser.input(&agent);
-        let with = |pointer: &str, value: Value| {
-            let mut input = good.clone();
-            *input.pointer_mut(pointer).unwrap() = value;
-            input
-        };
-        let field = "input.endpoint";
-        for endpoint in [
-            "", "push.example/1", "http://push.example/1", "ftp://push.example/1", "https://",
-            "mailto:grace@agents.example", "https://user:password@push.example/1",
-        ] {
-            refused(&test, with("/endpoint", endpoint.into()), "BAD_USER_INPUT", field).await;
-        }
-        for private in [
-            "https://localhost/1", "https://127.0.0.1/1", "https://0x7f.1/1", "https://[::1]/1",
-            "https://10.0.0.8:8080/1", "https://169.254.169.254/latest", "https://192.168.1.1/1",
-            "https://[::ffff:10.0.0.1]/1", "https://[fd00::1]/1", "https://printer.localhost/1",
-        ] {
-            refused(&test, with("/endpoint", private.into()), "BAD_USER_INPUT", field).await;
-        }
-        let long = format!("https://push.example/{}", "a".repeat(2000));
-        refused(&test, with("/endpoint", long.into()), "BAD_USER_INPUT", field).await;
-        let mut off_curve = vec![4; 65];
-        off_curve[64] = 5;
-        for p256dh in [
-            String::new(), "nonsense".to_owned(), "é".to_owned(),
-            URL_SAFE_NO_PAD.encode(off_curve), URL_SAFE_NO_PAD.encode([0]),
-            browser.p256dh()[..40].to_owned(), format!("{}AAAA", browser.p256dh()),
-        ] {
-            let input = with("/keys/p256dh", p256dh.into());
-            refused(&test, input, "BAD_USER_INPUT", "input.keys.p256dh").await;
-        }
-        for length in [0, 15, 17, 32] {
-            let auth = URL_SAFE_NO_PAD.encode(vec![7; length]);
-            let input = with("/keys/auth", auth.into());
-            refused(&test, input, "BAD_USER_INPUT", "input.keys.auth").await;
-        }
-        let mut input = good.clone();
-        input["label"] = "x".repeat(101).into();
-        refused(&test, input, "BAD_USER_INPUT", "input.label").await;
-        let nobody = "agt_01941f297c0070008000000000abcdef";
-        refused(&test, browser.input(nobody), "NOT_FOUND", "").await;
-        for both in [json!({ "agent": agent }), json!({ "agent": agent, "id": "psh_1",
-            "endpoint": "https://push.example/1" })]
-        {
-            let answer = test.admin(REMOVE, both).await;
-            assert_eq!((answer.code(), answer.field()), ("BAD_USER_INPUT", "registrationId"));
-        }
-        // In base64 as it is written elsewhere it can be read all the same.
-        let mut padded = good.clone();
-        padded["keys"]["auth"] = STANDARD.encode(browser.auth).into();
-        let point = browser.private.public_key().to_encoded_point(false);
-        padded["keys"]["p256dh"] = STANDARD.encode(point).into();
-        test.register(&test.admin, padded).await.data("/registerPushSubscription/id");
-    }
-
-    async fn an_agent_has_twenty_browsers(test: Test) {
-        let (grace, alan) = (test.agent("Grace").await, test.agent("Alan").await);
-        let browser = |n: usize| Browser::at(format!("https://push.example/{n}"), 1);
-        for n in 0..20 {
-            let answer = test.register(&test.admin, browser(n).input(&grace)).await;
-            answer.data("/registerPushSubscription/id");
-        }
-        refused(&test, browser(20).input(&grace), "LIMIT_EXCEEDED", "").await;
-        // One of the twenty again is no further one; another agent's is.
-        let again = test.register(&test.admin, browser(7).input(&grace)).await;
-        again.data("/registerPushSubscription/id");
-        let others = test.register(&test.admin, browser(20).input(&alan)).await;
-        others.data("/registerPushSubscription/id");
-        refused(&test, browser(20).input(&grace), "LIMIT_EXCEEDED", "").await;
-        let first = test.registered(&grace).await[0]["id"].clone();
-        test.admin(REMOVE, json!({ "agent": grace, "id": first })).await.data("");
-        let moved = test.register(&test.admin, browser(20).input(&grace)).await;
-        moved.data("/registerPushSubscription/id");
-        assert_eq!(test.registered(&grace).await.len(), 20);
-    }
-
-    async fn many_at_once_are_twenty_at_most(test: Test) {
-        let (grace, alan) = (test.agent("Grace").await, test.agent("Alan").await);
-        let browser = |n: usize| Browser::at(format!("https://push.example/{n}"), 1);
-        let inputs = (0..30).map(|n| browser(n % 25).input(&grace));
-        let all = inputs.map(|input| test.register(&test.admin, input));
-        let answers = futures_util::future::join_all(all).await;
-        assert_eq!(test.registered(&grace).await.len(), 20);
-        for answer in answers {
-            let errors = answer.body.get("errors").is_some();
-            assert!(!errors || answer.code() == "LIMIT_EXCEEDED", "{:#}", answer.body);
-        }
-        // One browser, two agents: one of them has it.
-        let shared = Browser::at("https://push.example/shared", 2);
-        let first = test.registered(&grace).await[0]["id"].clone();
-        test.admin(REMOVE, json!({ "agent": grace, "id": first })).await.data("");
-        let both = [&grace, &alan].map(|agent| test.register(&test.admin, shared.input(agent)));
-        for answer in futures_util::future::join_all(both).await {
-            answer.data("/registerPushSubscription/id");
-        }
-        let total = test.registered(&grace).await.len() + test.registered(&alan).await.len();
-        assert_eq!(total, 20);
-    }
-
-    async fn secrets_are_never_shown(test: Test) {
-        let agent = test.agent("Grace").await;
-        let browser = Browser::at("https://push.example/very-secret-path", 1);
-        let mut shown = String::new();
-        let made = test.register(&test.admin, browser.input(&agent)).await;
-        let id = made.data("/registerPushSubscription/id");
-        shown.push_str(&made.body.to_string());
-        let node = "query($id: ID!) { node(id: $id) { id ... on PushRegistration {
-            origin label createdAt } } }";
-        for (query, variables) in [
-            (REGISTERED, json!({ "id": agent })),
-            (node, json!({ "id": id })),
-            (REMOVE, json!({ "agent": agent, "endpoint": browser.endpoint })),
-            (REMOVE, json!({ "agent": agent, "endpoint": browser.endpoint })),
-        ] {
-            let answer = test.admin(query, variables).await;
-            shown.push_str(&answer.body.to_string());
-        }
-        let again = test.register(&test.admin, browser.input(&agent)).await;
-        again.data("/registerPushSubscription/id");
-        test.public_key().await;
-        let refused = Browser::at("https://127.0.0.1/very-secret-path", 1).input(&agent);
-        shown.push_str(&test.register(&test.admin, refused).await.body.to_string());
-        let kept = push_registration::Entity::find().one(&test.app.db).await.unwrap().unwrap();
-        for bytes in [&kept.subscription, &kept.endpoint_hash] {
-            shown.push_str(&String::from_utf8_lossy(bytes));
-        }
-        let auth = URL_SAFE_NO_PAD.encode(browser.auth);
-        for secret in ["very-secret", &auth, &browser.p256dh(), "p256dh"] {
-            assert!(!shown.contains(secret), "{secret} is shown: {shown}");
-        }
-    }
-
-    async fn others_see_none_of_it(test: Test) {
-        let (grace, alan) = (test.agent("Grace").await, test.agent("Alan").await);
-        let browser = Browser::at("https://push.example/1", 1);
-        let made = test.register(&test.admin, browser.input(&grace)).await;
-        let id = made.data("/registerPushSubscription/id");
-        let token = test.token(&alan, 60).await;
-        let node = test.send(&token, "query($id: ID!) { node(id: $id) { id } }", json!({ "id": id }));
-        assert_eq!(node.await.data("/node"), Value::Null);
-        assert_eq!(test.send(&token, REGISTERED, json!({ "id": grace })).await.code(), "FORBIDDEN");
-        assert_eq!(test.register(&token, browser.input(&grace)).await.code(), "FORBIDDEN");
-        let removal = json!({ "agent": alan, "id": id });
-        assert_eq!(test.send(&token, REMOVE, removal).await.code(), "NOT_FOUND");
-        let removal = json!({ "agent": alan, "endpoint": browser.endpoint });
-        assert_eq!(test.send(&token, REMOVE, removal).await.code(), "NOT_FOUND");
-        let key = test.key(Profile::MarketingUser).await;
-        assert_eq!(test.register(&key, browser.input(&grace)).await.code(), "FORBIDDEN");
-        assert_eq!(test.registered(&grace).await.len(), 1);
-    }
-
-    async fn the_servers_key_is_made_once(test: Test) {
-        let asked = (0..8).map(|_| test.public_key());
-        let keys = futures_util::future::join_all(asked).await;
-        let point = URL_SAFE_NO_PAD.decode(&keys[0]).unwrap();
-        assert_eq!((point.len(), point[0]), (65, 4));
-        assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
-        assert_eq!(test.count("server_keys").await, 1);
-        assert_eq!(test.visitor("{ pushPublicKey }", json!({})).await.code(), "UNAUTHENTICATED");
-    }
-
-    async fn processes_that_start_together_have_one_key(database: Processes) {
-        let Processes(database) = database;
-        let place = Place::new(database).await;
-        place.print(&["migrate"]);
-        let admin = place.admin_key();
-        let (one, two) = tokio::join!(place.serve("one", &[]), place.serve("two", &[]));
-        let mut keys = Vec::new();
-        for process in [&one, &two] {
-            let answer = process.send(&admin, "{ pushPublicKey }", json!({})).await;
-            keys.push(answer.data("/pushPublicKey"));
-        }
-        one.stop().await;
-        two.stop().await;
-        // And it is the same after they went.
-        let three = place.serve("three", &[]).await;
-        keys.push(three.send(&admin, "{ pushPublicKey }", json!({})).await.data("/pushPublicKey"));
-        assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
-        three.stop().await;
-    }
-}
-
-/// Servers as processes of their own, on one database.
-struct Processes(Database);
-
-impl Processes {
-    async fn start(database: Database) -> Self {
-        Self(database)
-    }
-}
-
-/// A push service: takes what it is asked to push, and answers as it is told to.
-#[derive(Clone)]
-struct PushService {
-    address: SocketAddr,
-    state: Arc<Mutex<State>>,
-}
-
-#[derive(Default)]
-struct State {
-    received: Vec<Received>,
-    /// The next answers; 201 once they are through.
-    answers: VecDeque<Reply>,
-}
-
-/// How it answers.
-#[derive(Clone, Copy)]
-enum Reply {
-    /// With this status.
-    Status(u16),
-    /// The same, and after how many seconds to come back.
-    After(u16, u32),
-    /// Never.
-    Silence,
-}
-
-/// What it was asked to push.
-#[derive(Clone)]
-struct Received {
-    path: String,
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
-impl PushService {
-    async fn start() -> Self {
-        let state = Arc::<Mutex<State>>::default();
-        let shared = Arc::clone(&state);
-        let router =
-            Router::new().fallback(async move |uri: Uri, headers: HeaderMap, body: Bytes| {
-                let reply = {
-                    let mut state = shared.lock().unwrap();
-                    let (path, body) = (uri.path().to_owned(), body.to_vec());
-                    state.received.push(Received { path, headers, body });
-                    state.answers.pop_front().unwrap_or(Reply::Status(201))
-                };
-                let mut answer = HeaderMap::new();
-                let status = match reply {
-                    Reply::Status(status) => status,
-                    Reply::After(status, seconds) => {
-                        answer.insert("retry-after", seconds.into());
-                        status
-                    }
-                    Reply::Silence => std::future::pending().await,
-                };
-                (StatusCode::from_u16(status).unwrap(), answer)
-            });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { address, state }
-    }
-
-    fn reply(&self, replies: &[Reply]) {
-        self.state.lock().unwrap().answers.extend(replies);
-    }
-
-    /// What it was asked since this was called last.
-    fn received(&self) -> Vec<Received> {
-        std::mem::take(&mut self.state.lock().unwrap().received)
-    }
-
-    fn browser(&self, name: &str, number: u8) -> Browser {
-        Browser::at(format!("http://{}/secret-{name}", self.address), number)
-    }
-}
-
-impl Received {
-    #[track_caller]
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).unwrap_or_else(|| panic!("no {name}")).to_str().unwrap()
-    }
-
-    /// What the browser's service worker reads.
-    fn read(&self, browser: &Browser) -> Value {
-        let auth = browser.auth.into();
-        let read = web_push_native::decrypt(self.body.clone(), &browser.private, &auth).unwrap();
-        serde_json::from_slice(&read).unwrap()
     }
 }
 
@@ -577,15 +209,6 @@ impl Desk {
     }
 }
 
-/// A desk that waits long for push services.
-struct Patient(Desk);
-
-impl Patient {
-    async fn start(database: Database) -> Self {
-        Self(Desk::start_with(database, 30).await)
-    }
-}
-
 /// A record's value, with no attributes.
 fn read<T: serde::de::DeserializeOwned>(mut value: Value) -> store::JsonOf<T> {
     value["attributes"] = json!([]);
@@ -706,43 +329,6 @@ on_both! {
         assert_eq!(desk.service.received()[0].read(&browser)["visitor"], Value::Null);
     }
 
-    async fn a_browser_that_is_no_more_is_removed(desk: Desk) {
-        for status in [404, 410] {
-            let gone = desk.service.browser("gone", 2);
-            let input = gone.input(&desk.agent);
-            desk.test.register(&desk.test.admin, input).await.data("/registerPushSubscription");
-            desk.service.reply(&[Reply::Status(201), Reply::Status(status)]);
-            let offer = desk.offer().await;
-            assert_eq!(desk.test.deliver().await, 2);
-            assert_eq!(desk.service.received().len(), 2);
-            let left = desk.test.registered(&desk.agent).await;
-            assert_eq!(left.len(), 1, "{status}");
-            desk.end(&offer, offer::DECLINED).await;
-        }
-        desk.offer().await;
-        assert_eq!(desk.test.deliver().await, 1);
-        assert_eq!(desk.service.received()[0].path, "/secret-laptop");
-        assert_eq!(desk.given_up().await, [] as [Value; 0]);
-    }
-
-    async fn a_push_service_that_is_busy_is_asked_again(desk: Desk) {
-        desk.service.reply(&[Reply::After(429, 30), Reply::Status(503), Reply::Status(500)]);
-        desk.offer().await;
-        assert_eq!(desk.test.deliver().await, 1);
-        assert_eq!(desk.service.received()[0].header("ttl"), "100");
-        desk.test.clock.advance(TimeDelta::seconds(29));
-        assert_eq!(desk.test.deliver().await, 0, "not before it asked for");
-        let mut ttls = Vec::new();
-        for _ in 0..3 {
-            // The longest waits after a second, a third and a fourth try: 4, 8 and 16 s.
-            desk.test.clock.advance(TimeDelta::seconds(16));
-            assert_eq!(desk.test.deliver().await, 1);
-            ttls.push(desk.service.received()[0].header("ttl").to_owned());
-        }
-        assert_eq!(ttls, ["55", "39", "23"]);
-        assert_eq!(desk.given_up().await, [] as [Value; 0]);
-    }
-
     async fn what_is_over_is_not_pushed(desk: Desk) {
         desk.service.reply(&[Reply::After(429, 600), Reply::After(429, 600)]);
         desk.offer().await;
@@ -764,78 +350,6 @@ on_both! {
         let sql = "UPDATE live_chat_offers SET pushed_at = NULL";
         desk.test.app.db.execute_unprepared(sql).await.unwrap();
         assert_eq!(desk.look().await, 0);
-    }
-
-    async fn a_refusal_is_final_and_leaves_the_browser(desk: Desk) {
-        for status in [307, 400, 401, 403, 413] {
-            desk.service.reply(&[Reply::Status(status)]);
-            desk.offer().await;
-            assert_eq!(desk.test.deliver().await, 1);
-            desk.test.clock.advance(TimeDelta::seconds(50));
-            assert_eq!(desk.test.deliver().await, 0);
-            let given_up = desk.given_up().await;
-            let status = StatusCode::from_u16(status).unwrap();
-            let problem = format!("the push service answered {status}");
-            let last = json!({ "kind": "WEB_PUSH", "problem": problem });
-            assert_eq!(given_up.last(), Some(&last));
-            assert!(!json!(given_up).to_string().contains("secret"));
-        }
-        assert_eq!(desk.test.registered(&desk.agent).await.len(), 1);
-    }
-
-    async fn a_push_service_that_hangs_is_cut_off(desk: Desk) {
-        desk.service.reply(&[Reply::Silence]);
-        desk.offer().await;
-        assert_eq!(desk.test.deliver().await, 1);
-        assert_eq!(desk.service.received().len(), 1);
-        desk.test.clock.advance(TimeDelta::seconds(2));
-        assert_eq!(desk.test.deliver().await, 1);
-        assert_eq!(desk.service.received().len(), 1);
-    }
-
-    async fn a_push_that_is_under_way_when_its_offer_ends_has_not_failed(desk: Desk) {
-        desk.service.reply(&[Reply::Silence]);
-        desk.offer().await;
-        let (tries, ()) = tokio::join!(desk.test.deliver(), async {
-            while desk.service.received().is_empty() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            desk.test.clock.advance(TimeDelta::seconds(100));
-        });
-        assert_eq!(tries, 1);
-        assert_eq!(desk.given_up().await, [] as [Value; 0]);
-        assert_eq!(desk.test.count("outbox WHERE state = 'DONE'").await, 1);
-    }
-
-    async fn push_services_that_hang_leave_room_for_mails(patient: Patient) {
-        let desk = patient.0;
-        desk.service.reply(&[Reply::Silence; 20]);
-        for _ in 0..20 {
-            desk.offer().await;
-        }
-        let shutdown = CancellationToken::new();
-        let worker = tokio::spawn(jobs::run(Arc::clone(&desk.test.app), shutdown.clone()));
-        let agent = desk.test.bookable_agent("Hedy").await;
-        desk.test.booked(&agent, "2027-01-05T10:00:00Z", "ada@visitors.example").await;
-        let begun = Instant::now();
-        while desk.test.mails.mails().len() < 2 {
-            assert!(begun.elapsed() < Duration::from_secs(8), "mails wait for push services");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        // A quarter of the eight places.
-        let asked = desk.service.received().len();
-        assert!((1..=2).contains(&asked), "{asked}");
-        shutdown.cancel();
-        worker.abort();
-    }
-
-    async fn a_private_address_is_refused_when_it_is_asked_too(desk: Desk) {
-        desk.offer().await;
-        let strict = desk.other_process(|config| config.allow_private_addresses = false);
-        assert_eq!(frontdesk::jobs::run_due(&strict).await.unwrap(), 1);
-        assert_eq!(desk.service.received().len(), 0);
-        let problem = "the address is not public";
-        assert_eq!(desk.given_up().await, [json!({ "kind": "WEB_PUSH", "problem": problem })]);
     }
 
     async fn a_push_is_small_whoever_waits(desk: Desk) {
@@ -903,72 +417,5 @@ on_both! {
         desk.offer_to(&agent, None, None).await;
         assert_eq!(desk.test.deliver().await, 1);
         assert_eq!(desk.test.registered(&agent).await, [] as [Value; 0]);
-    }
-}
-
-/// The npm package web-push-testing: a push service that decrypts what it takes, and checks who sent it.
-struct TestingService {
-    address: String,
-    client: reqwest::Client,
-    _child: tokio::process::Child,
-}
-
-impl TestingService {
-    /// Starts it at the test's time. None, and a word of it, where Node.js or the package is missing and
-    /// counterparts are not asked for.
-    async fn start(test: &Test) -> Option<Self> {
-        let directory = std::env::var_os("FRONTDESK_TEST_NODE_DIR").map_or_else(
-            || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/counterparts/node"),
-            PathBuf::from,
-        );
-        if !directory.join("node_modules/web-push-testing").is_dir() {
-            let required = std::env::var_os("FRONTDESK_TEST_COUNTERPARTS").is_some();
-            assert!(!required, "{} has no web-push-testing", directory.display());
-            eprintln!("NOT RUN: {} has no web-push-testing", directory.display());
-            return None;
-        }
-        let port = {
-            let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            free.local_addr().unwrap().port()
-        };
-        let mut child = tokio::process::Command::new("node")
-            .arg(directory.join("web-push.mjs"))
-            .args([port.to_string(), test.app.now().timestamp_millis().to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let ready = tokio::time::timeout(Duration::from_secs(60), lines.next_line()).await;
-        let ready = ready.expect("it starts in time").unwrap();
-        assert_eq!(ready, Some(format!("Server running on port {port}")));
-        let address = format!("http://localhost:{port}");
-        Some(Self { address, client: crate::support::client(), _child: child })
-    }
-
-    async fn post(&self, path: &str, body: Value) -> Value {
-        let url = format!("{}{path}", self.address);
-        let response = self.client.post(url).json(&body).send().await.unwrap();
-        assert_eq!(response.status(), 200, "{path}");
-        serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or(Value::Null)
-    }
-
-    /// A browser that subscribes as one does.
-    async fn subscribe(&mut self, key: &str) -> Value {
-        let body = json!({ "userVisibleOnly": "true", "applicationServerKey": key });
-        self.post("/subscribe", body).await["data"].clone()
-    }
-
-    /// What a browser's service worker was given.
-    async fn messages(&self, browser: &Value) -> Vec<Value> {
-        let body = json!({ "clientHash": browser["clientHash"] });
-        let answer = self.post("/get-notifications", body).await;
-        answer["data"]["messages"].as_array().unwrap().clone()
-    }
-
-    async fn expire(&self, browser: &Value) {
-        let path = format!("/expire-subscription/{}", browser["clientHash"].as_str().unwrap());
-        self.post(&path, json!({})).await;
     }
 }

@@ -1,25 +1,20 @@
 //! Webhooks: kept, signed, told of what happens, tried again, and given up.
 
-use std::io::{self, Write};
-use std::net::IpAddr;
+mod events;
+mod receivers;
+
+use std::io::Write;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use calendar_http::Resolve;
 use chrono::TimeDelta;
 use frontdesk::clock::{Clock, SystemClock};
-use frontdesk::jobs;
 use frontdesk::secrets::hmac_sha256;
 use frontdesk::store::webhook;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use crate::on_both;
-use crate::support::calendar::Fault;
-use crate::support::office::Office;
 use crate::support::receiver::{Received, Receiver, Reply};
 use crate::support::{Answer, Database, Setup, Test};
 use crate::vendors::python;
@@ -159,88 +154,6 @@ on_both! {
         assert!(refused.contains("No matching signature"), "{refused}");
     }
 
-    async fn a_webhook_is_told_of_bookings(desk: Desk) {
-        let events = ["BOOKING_CREATED", "BOOKING_RESCHEDULED", "BOOKING_CANCELLED"];
-        let hook = desk.create(&events).await;
-        let second = desk.create(&["BOOKING_CREATED"]).await;
-        let (id, token) = desk.book(AT_10).await;
-        let booking = json!({ "manageToken": token });
-        desk.test.reschedule(booking.clone(), AT_11).await.data("/rescheduleBooking/booking/id");
-        desk.test.cancel(booking).await.data("/cancelBooking/id");
-        desk.test.deliver().await;
-        let received = desk.receiver.take();
-        assert_eq!(received.len(), 4);
-        assert!(received.iter().all(|request| !request.body.contains("fdm_")), "{received:#?}");
-        let of = |kind: &str| -> Vec<&Received> {
-            received.iter().filter(|request| request.json()["type"] == kind).collect()
-        };
-        let created = of("booking.created");
-        assert_eq!(created.len(), 2);
-        assert_eq!(created[0].headers["webhook-id"], created[1].headers["webhook-id"]);
-        for secret in [&hook.secret, &second.secret] {
-            assert_eq!(created.iter().map(|it| signatures_by(secret, it)).sum::<usize>(), 1);
-        }
-        let expected = json!({
-            "type": "booking.created",
-            "timestamp": "2027-01-04T08:00:00Z",
-            "data": { "booking": {
-                "id": id,
-                "status": "CONFIRMED",
-                "startsAt": AT_10,
-                "endsAt": "2027-01-05T10:30:00Z",
-                "timeZone": "Europe/Paris",
-                "locale": "en",
-                "agent": { "id": desk.agent, "name": "Grace" },
-                "person": {
-                    "email": VISITOR, "firstName": "Ada", "lastName": "Lovelace",
-                    "phone": null, "jobTitle": null, "attributes": [],
-                },
-                "company": null,
-                "notes": null,
-                "conference": null,
-                "createdAt": "2027-01-04T08:00:00Z",
-                "cancelledAt": null,
-                "cancellationReason": null,
-            } },
-        });
-        assert_eq!(created[0].json(), expected);
-        let moved = of("booking.rescheduled")[0].json();
-        assert_eq!(moved["data"]["booking"]["startsAt"], AT_11);
-        assert_eq!(moved["data"]["previousStartsAt"], AT_10);
-        assert_eq!(moved["data"]["reason"], "Something came up");
-        let cancelled = of("booking.cancelled")[0].json();
-        assert_eq!(cancelled["data"]["booking"]["status"], "CANCELLED");
-        assert_eq!(cancelled["data"]["booking"]["cancellationReason"], "No time");
-        let kept = desk.deliveries(&hook.id).await;
-        let names: Vec<&str> = kept.iter().map(|kept| kept["event"].as_str().unwrap()).collect();
-        assert_eq!(names, events);
-        assert_eq!(kept[0]["status"], "DELIVERED");
-        assert_eq!(kept[0]["deliveredAt"], "2027-01-04T08:00:00Z");
-        assert_eq!(kept[0]["messageId"], created[0].headers["webhook-id"]);
-        assert_eq!(kept[0]["body"], created[0].body);
-        assert_eq!(kept[0]["attempts"][0]["status"], 204);
-        assert_eq!(kept[0]["attempts"][0]["problem"], Value::Null);
-    }
-
-    async fn nobody_is_told_of_what_nobody_wants_to_know_or_did_not_happen(desk: Desk) {
-        desk.book(AT_10).await;
-        assert_eq!(desk.test.count("outbox").await, 3);
-        let hook = desk.create(&["BOOKING_CREATED", "BOOKING_CANCELLED"]).await;
-        desk.update(json!({ "events": ["BOOKING_CANCELLED"] }), &hook.id).await.data("/updateWebhook");
-        desk.book(AT_11).await;
-        assert_eq!(desk.test.count("outbox").await, 6);
-        desk.update(json!({ "events": ["BOOKING_CREATED"] }), &hook.id).await.data("/updateWebhook");
-        let route = json!({ "agentId": desk.agent });
-        let taken = desk.test.book(route, AT_11, VISITOR).await;
-        assert_eq!(taken.data("/bookMeeting/__typename"), "SlotUnavailable");
-        assert_eq!(desk.test.count("outbox").await, 6);
-        desk.update(json!({ "enabled": false }), &hook.id).await.data("/updateWebhook");
-        desk.book("2027-01-05T12:00:00Z").await;
-        assert_eq!(desk.test.count("outbox").await, 9);
-        desk.test.deliver().await;
-        assert!(desk.receiver.take().is_empty());
-    }
-
     async fn a_failed_delivery_is_tried_by_the_schedule(desk: Desk) {
         let hook = desk.create(&["BOOKING_CREATED"]).await;
         desk.receiver.reply(Reply::With(500, String::new(), format!("oops\0{}", "é".repeat(2000))));
@@ -293,107 +206,6 @@ on_both! {
         assert_eq!(mail.len(), 1);
         let unknown = json!({ "id": "dlv_01900000000070008000000000000001" });
         assert_eq!(desk.resend(&unknown).await.code(), "NOT_FOUND");
-    }
-
-    async fn a_receiver_that_wants_no_more_gets_no_more(desk: Desk) {
-        let hook = desk.create(&["BOOKING_CREATED"]).await;
-        desk.receiver.reply(Reply::status(500));
-        desk.book(AT_10).await;
-        desk.test.deliver().await;
-        desk.receiver.reply(Reply::status(410));
-        desk.book(AT_11).await;
-        desk.test.deliver().await;
-        assert_eq!(desk.receiver.take().len(), 2);
-        let webhook = desk.webhook(&hook.id).await;
-        assert_eq!(webhook["enabled"], false);
-        assert_eq!(webhook["disabledReason"], "the receiver answered 410 Gone: it wants no more");
-        let kept = desk.deliveries(&hook.id).await;
-        let ends: Vec<_> = kept.iter().map(|it| (&it["status"], &it["problem"])).collect();
-        assert_eq!(ends, [
-            (&json!("FAILED"), &json!("the webhook is disabled")),
-            (&json!("FAILED"), &json!("the receiver answered 410 Gone")),
-        ]);
-        desk.book("2027-01-05T12:00:00Z").await;
-        assert!(desk.deliver_after(TimeDelta::days(1)).await.is_empty());
-
-        let enabled = desk.update(json!({ "enabled": true }), &hook.id).await.data("/updateWebhook");
-        assert_eq!((&enabled["disabledReason"], &enabled["failingSince"]), (&Value::Null, &Value::Null));
-        desk.receiver.reply(Reply::status(200));
-        desk.book("2027-01-05T13:00:00Z").await;
-        assert_eq!(desk.deliver_after(TimeDelta::zero()).await.len(), 1);
-    }
-
-    async fn a_receiver_that_asks_for_time_is_given_it(desk: Desk) {
-        let hook = desk.create(&["BOOKING_CREATED"]).await;
-        for status in [429, 503] {
-            desk.receiver.reply(Reply::With(status, "retry-after: 3600\r\n".to_owned(), String::new()));
-            desk.book(if status == 429 { AT_10 } else { AT_11 }).await;
-            desk.book(if status == 429 { "2027-01-05T14:00:00Z" } else { "2027-01-05T15:00:00Z" }).await;
-            assert_eq!(desk.deliver_after(TimeDelta::zero()).await.len(), 1, "the others wait too");
-            desk.receiver.reply(Reply::status(200));
-            assert!(desk.deliver_after(TimeDelta::seconds(3599)).await.is_empty());
-            assert_eq!(desk.deliver_after(TimeDelta::seconds(1)).await.len(), 2);
-        }
-        assert_eq!(desk.webhook(&hook.id).await["failingSince"], Value::Null);
-    }
-
-    async fn a_redirect_is_a_failure(desk: Desk) {
-        let hook = desk.create(&["BOOKING_CREATED"]).await;
-        let elsewhere = Receiver::start().await;
-        for status in [301, 303, 307, 308] {
-            let location = format!("location: {}\r\n", elsewhere.url());
-            desk.receiver.reply(Reply::With(status, location, String::new()));
-            if status == 301 {
-                desk.book(AT_10).await;
-            }
-            assert_eq!(desk.deliver_after(TimeDelta::hours(3)).await.len(), 1, "{status}");
-        }
-        assert!(elsewhere.take().is_empty());
-        let attempts = desk.deliveries(&hook.id).await[0]["attempts"].clone();
-        assert_eq!(attempts[3]["status"], 308);
-        let problem = "the receiver answered 308 Permanent Redirect; redirects are not followed";
-        assert_eq!(attempts[3]["problem"], problem);
-    }
-
-    async fn a_huge_answer_is_not_read(desk: Desk) {
-        let hook = desk.create(&["BOOKING_CREATED"]).await;
-        desk.receiver.reply(Reply::Huge);
-        desk.book(AT_10).await;
-        let begun = Instant::now();
-        desk.test.deliver().await;
-        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-        let kept = desk.deliveries(&hook.id).await.remove(0);
-        assert_eq!(kept["status"], "DELIVERED", "the status counts: {kept:#}");
-        assert_eq!(kept["attempts"][0]["response"], "x".repeat(1024));
-        // What the systems on both sides keep on the way is some megabytes.
-        assert!(desk.receiver.written() < 25 * 1024 * 1024, "{}", desk.receiver.written());
-    }
-
-    async fn a_webhook_that_fails_for_days_is_disabled(desk: Desk) {
-        let hook = desk.create(&["BOOKING_CREATED"]).await;
-        desk.receiver.reply(Reply::status(404));
-        desk.book(AT_10).await;
-        desk.test.deliver().await;
-        // One that works in between begins the days anew.
-        desk.test.clock.advance(TimeDelta::days(4));
-        desk.receiver.reply(Reply::status(200));
-        desk.test.deliver().await;
-        assert_eq!(desk.webhook(&hook.id).await["failingSince"], Value::Null);
-        desk.receiver.reply(Reply::status(404));
-        desk.book("2027-01-11T10:00:00Z").await;
-        desk.test.deliver().await;
-        desk.test.clock.advance(TimeDelta::days(5) - TimeDelta::seconds(1));
-        desk.book("2027-01-18T10:00:00Z").await;
-        desk.test.deliver().await;
-        assert_eq!(desk.webhook(&hook.id).await["enabled"], true);
-        desk.test.clock.advance(TimeDelta::seconds(1));
-        desk.book("2027-01-18T11:00:00Z").await;
-        desk.test.deliver().await;
-        let webhook = desk.webhook(&hook.id).await;
-        assert_eq!(webhook["enabled"], false);
-        assert_eq!(webhook["disabledReason"], "every delivery failed for 5 days");
-        let kept = desk.deliveries(&hook.id).await;
-        assert!(kept.iter().all(|it| it["status"] != "PENDING"), "{kept:#?}");
     }
 
     async fn the_former_secret_signs_too_for_a_day(desk: Desk) {
@@ -497,170 +309,5 @@ on_both! {
         let one_more = desk.try_to_create("https://hooks.example/", &["BOOKING_CREATED"]).await;
         assert_eq!(one_more.code(), "LIMIT_EXCEEDED");
         assert_eq!(desk.test.count("webhooks").await, 50);
-    }
-}
-
-/// With little time for a try, so that a hang is cut off soon.
-struct Hurried(Desk);
-
-impl Hurried {
-    async fn start(database: Database) -> Self {
-        let desk = Desk::start_with(database, |setup| {
-            setup.config.allow_private_addresses = true;
-            setup.config.delivery.lease_seconds = 3;
-        });
-        Self(desk.await)
-    }
-}
-
-on_both! {
-    async fn a_hang_is_cut_off(hurried: Hurried) {
-        let desk = hurried.0;
-        let hook = desk.create(&["BOOKING_CREATED"]).await;
-        desk.receiver.reply(Reply::Hang);
-        desk.book(AT_10).await;
-        let begun = Instant::now();
-        desk.test.deliver().await;
-        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-        let kept = desk.deliveries(&hook.id).await.remove(0);
-        assert_eq!((&kept["status"], &kept["problem"]), (&json!("PENDING"), &json!("no answer in time")));
-        let attempt = &kept["attempts"][0];
-        assert_eq!((&attempt["status"], &attempt["problem"]), (&Value::Null, &json!("no answer in time")));
-        assert!(1000 < attempt["durationMilliseconds"].as_i64().unwrap(), "{attempt}");
-    }
-
-    async fn receivers_that_hang_leave_room_for_mails(desk: Desk) {
-        desk.receiver.reply(Reply::Hang);
-        for _ in 0..20 {
-            desk.create(&["BOOKING_CREATED"]).await;
-        }
-        let shutdown = CancellationToken::new();
-        let worker = tokio::spawn(jobs::run(Arc::clone(&desk.test.app), shutdown.clone()));
-        for start in [AT_10, AT_11] {
-            desk.book(start).await;
-            let begun = Instant::now();
-            while desk.test.mails.mails().len() < 2 {
-                assert!(begun.elapsed() < Duration::from_secs(8), "mails wait for webhooks");
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            desk.test.mails.drain();
-        }
-        // Half of the eight places.
-        let asked = desk.receiver.take().len();
-        assert!((1..=4).contains(&asked), "{asked}");
-        shutdown.cancel();
-        worker.abort();
-    }
-}
-
-/// Finds this machine behind every name.
-#[derive(Debug)]
-struct Loopback;
-
-#[async_trait::async_trait]
-impl Resolve for Loopback {
-    async fn resolve(&self, _host: &str) -> io::Result<Vec<IpAddr>> {
-        Ok(vec![[127, 0, 0, 1].into()])
-    }
-}
-
-/// One whose operator allows public addresses alone.
-struct Guarded(Desk);
-
-impl Guarded {
-    async fn start(database: Database) -> Self {
-        Self(Desk::start_with(database, |setup| setup.resolver = Some(Arc::new(Loopback))).await)
-    }
-}
-
-on_both! {
-    async fn private_addresses_are_refused(guarded: Guarded) {
-        let desk = guarded.0;
-        let port = desk.receiver.port();
-        for url in [
-            "http://hooks.example/",
-            "https://127.0.0.1/",
-            "https://localhost/",
-            "https://2130706433/",
-            "https://[::1]/",
-            "https://10.1.2.3/",
-            "https://169.254.169.254/latest/meta-data",
-        ] {
-            let refused = desk.try_to_create(url, &["BOOKING_CREATED"]).await;
-            assert_eq!((refused.code(), refused.field()), ("BAD_USER_INPUT", "input.url"), "{url}");
-        }
-        assert_eq!(desk.test.count("webhooks").await, 0);
-        let made = desk.try_to_create(&format!("https://hooks.example:{port}/"), &["BOOKING_CREATED"]).await;
-        let id = made.data("/createWebhook/webhook/id");
-        desk.book(AT_10).await;
-        desk.test.deliver().await;
-        let kept = desk.deliveries(id.as_str().unwrap()).await.remove(0);
-        assert_eq!(kept["problem"], "the address is not public");
-        assert!(desk.receiver.take().is_empty());
-    }
-}
-
-/// Whose agent has a calendar elsewhere.
-struct Elsewhere {
-    office: Office,
-    receiver: Receiver,
-}
-
-impl Elsewhere {
-    async fn start(database: Database) -> Self {
-        let allow = |config: &mut frontdesk::config::Config| config.allow_private_addresses = true;
-        let office = Office::start_with(database, |_| {}, allow).await;
-        let receiver = Receiver::start().await;
-        let query =
-            "mutation($input: CreateWebhookInput!) { createWebhook(input: $input) { secret } }";
-        let events = ["BOOKING_FAILED", "AGENT_CALENDAR_DISCONNECTED"];
-        let input = json!({ "url": receiver.url(), "events": events });
-        office.test.admin(query, json!({ "input": input })).await.data("/createWebhook/secret");
-        Self { office, receiver }
-    }
-
-    async fn told(&self) -> Vec<Value> {
-        self.office.test.deliver().await;
-        self.receiver.take().iter().map(Received::json).collect()
-    }
-}
-
-on_both! {
-    async fn a_webhook_is_told_of_failures(elsewhere: Elsewhere) {
-        let office = &elsewhere.office;
-        office.calendar.fail_writes(Fault::Refusing);
-        let id = office.book(AT_10).await;
-        let told = elsewhere.told().await;
-        assert_eq!(told.len(), 1, "{told:#?}");
-        assert_eq!(told[0]["type"], "booking.failed");
-        assert_eq!(told[0]["data"]["booking"]["id"], id);
-        let failure = json!({ "delivery": "CALENDAR_EVENT", "problem": "the calendar refused: it is read-only" });
-        assert_eq!(told[0]["data"]["failure"], failure);
-    }
-
-    async fn a_webhook_is_told_of_calendars_that_are_lost(elsewhere: Elsewhere) {
-        let office = &elsewhere.office;
-        office.calendar.fail_reads(Fault::Down);
-        for _ in 0..62 {
-            office.poll().await;
-        }
-        let told = elsewhere.told().await;
-        assert_eq!(told.len(), 1, "{told:#?}");
-        assert_eq!(told[0]["type"], "agent.calendar_disconnected");
-        let agent = json!({ "id": office.agent, "name": "Grace" });
-        assert_eq!(told[0]["data"]["agent"], agent);
-        assert_eq!(told[0]["data"]["calendar"]["provider"], "remote");
-        assert_eq!(told[0]["data"]["calendar"]["status"], "UNREACHABLE");
-        office.calendar.fail_reads(Fault::Revoked);
-        office.sync_after(TimeDelta::minutes(6)).await;
-        let told = elsewhere.told().await;
-        assert_eq!(told.len(), 1, "{told:#?}");
-        assert_eq!(told[0]["data"]["calendar"]["status"], "REAUTHENTICATION_REQUIRED");
-        let query = "mutation($id: ID!) { disconnectCalendar(agentId: $id) { id } }";
-        office.test.admin(query, json!({ "id": office.agent })).await.data("/disconnectCalendar/id");
-        let told = elsewhere.told().await;
-        assert_eq!(told.len(), 1, "{told:#?}");
-        assert_eq!(told[0]["data"]["calendar"]["status"], "DISCONNECTED");
-        assert_eq!(told[0]["data"]["agent"], agent);
     }
 }
