@@ -139,9 +139,9 @@ impl Line<'_> {
                 noted.push((candidate.id, Outcome::Skipped(reason)));
             }
             if let Some(place) = next {
-                let behind = self.from(from).take(BEHIND);
+                let behind = self.from(from).filter(|(_, other)| !asked.contains(&other.id));
                 let behind: Vec<_> =
-                    behind.map(|(_, other)| (other.id, Outcome::NotReached)).collect();
+                    behind.take(BEHIND).map(|(_, other)| (other.id, Outcome::NotReached)).collect();
                 let agent = self.take(place);
                 noted.extend(agent.map(|agent| (agent, Outcome::Chosen)));
                 noted.extend(behind);

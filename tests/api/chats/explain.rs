@@ -55,4 +55,43 @@ on_both! {
             ["ALL Bob:LIVE_CHAT_LIMIT Ada:LIVE_CHAT_UNAVAILABLE Eve:LIVE_CHAT_UNAVAILABLE"]
         );
     }
+
+    async fn what_is_kept_says_what_became_of_each_candidate(test: Test) {
+        let (_, bob) = (test.chatter("Ada").await, test.chatter("Bob").await);
+        let (eve, ida) = (test.chatter("Eve").await, test.chatter("Ida").await);
+        test.toggle(&eve, "UNAVAILABLE").await;
+        test.set_limit(&ida, 1).await.data("");
+        let own = test.offered(json!({ "route": { "agentId": ida.id } })).await;
+        test.take(&ida, &own).await;
+        let query = "mutation($ids: [ID!]!) { createTeam(input: { name: \"Sales\", memberIds: $ids }) { id } }";
+        let team = test.admin(query, json!({ "ids": [ida.id, eve.id, bob.id] })).await;
+        let kept = async |id: &str| {
+            let query = "query($id: ID!) { liveChatRequest(id: $id) { routing { chosen { name }
+                tiers { kind candidates { agent { name } outcome reason } } } } }";
+            let found = test.admin(query, json!({ "id": id })).await.data("/liveChatRequest/routing");
+            (found["chosen"]["name"].as_str().map(str::to_owned), shown(&found))
+        };
+        let id = test.offered(json!({ "route": { "teamId": team.data("/createTeam/id") } })).await;
+        let (chosen, tiers) = kept(&id).await;
+        assert_eq!(chosen.as_deref(), Some("Bob"));
+        // By the order of joining, as nobody has had a turn of this queue.
+        assert_eq!(tiers, ["TEAM Bob:CHOSEN Ida:NOT_REACHED Eve:LIVE_CHAT_UNAVAILABLE", "ALL"]);
+        test.decline(&bob, &id).await;
+        let (chosen, tiers) = kept(&id).await;
+        assert_eq!(chosen.as_deref(), Some("Ada"));
+        assert_eq!(tiers, [
+            "TEAM Bob:DECLINED Ida:LIVE_CHAT_LIMIT Eve:LIVE_CHAT_UNAVAILABLE",
+            "ALL Ada:CHOSEN Ida:NOT_REACHED",
+        ]);
+        test.clock.advance(chrono::TimeDelta::seconds(100));
+        test.run_chats().await;
+        let (chosen, tiers) = kept(&id).await;
+        assert_eq!(chosen, None);
+        assert_eq!(tiers[0], "TEAM Bob:DECLINED Ida:LIVE_CHAT_LIMIT Eve:LIVE_CHAT_UNAVAILABLE");
+        let mut all: Vec<&str> = tiers[1].split(' ').collect();
+        all.sort_unstable();
+        assert_eq!(all, [
+            "ALL", "Ada:DID_NOT_ANSWER", "Bob:DECLINED", "Eve:LIVE_CHAT_UNAVAILABLE", "Ida:LIVE_CHAT_LIMIT",
+        ]);
+    }
 }
