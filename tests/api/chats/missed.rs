@@ -47,6 +47,51 @@ on_both! {
         assert_eq!(subjects(&test), ["A live chat was left unanswered: Monday 4 January 2027, 08:00"]);
     }
 
+    async fn who_did_not_ask_or_no_longer_does_is_not_told(test: Test) {
+        let watcher = test.agent("Watcher").await;
+        let (quiet, gone, going) =
+            (test.agent("Quiet").await, test.agent("Gone").await, test.agent("Going").await);
+        for agent in [&watcher, &quiet, &gone, &going] {
+            subscribe(&test, agent).await;
+        }
+        test.agent("Other").await;
+        let deactivate = "mutation($id: ID!) { updateAgent(input: { agentId: $id, active: false }) { id } }";
+        test.admin(deactivate, json!({ "id": gone })).await.data("");
+        test.ask(json!({})).await;
+        let waiting = "outbox WHERE kind = 'MISSED_CHAT_MAIL'";
+        assert_eq!(test.count(waiting).await, 3);
+        // Between what happened and the mail about it.
+        let query = "mutation($id: ID!) { setFailedActionNotifications(agentId: $id, enabled: false) { id } }";
+        test.admin(query, json!({ "id": quiet })).await.data("");
+        test.admin(deactivate, json!({ "id": going })).await.data("");
+        assert_eq!(test.deliver().await, 3);
+        let told: Vec<_> = test.mails.drain().into_iter().map(|sent| sent.mail.to.email).collect();
+        assert_eq!(told, ["watcher@agents.example"]);
+    }
+
+    async fn a_mail_shows_what_its_reader_may_see(test: Test) {
+        let update = "mutation($id: ID!, $profile: Profile!) {
+            updateAgent(input: { agentId: $id, profile: $profile }) { id } }";
+        for (name, profile) in [("Sees", "MARKETING_USER"), ("Own", "LIVE_AGENT"), ("Blind", "CALENDAR_AGENT")] {
+            let agent = test.agent(name).await;
+            test.admin(update, json!({ "id": agent, "profile": profile })).await.data("/updateAgent");
+            subscribe(&test, &agent).await;
+        }
+        test.ask(json!({
+            "message": "Is anybody there?", "company": { "name": "Analytical Engines" },
+            "person": { "email": "ada@visitors.example", "firstName": "Ada", "phone": "+33 1 23 45 67 89" },
+        })).await;
+        test.deliver().await;
+        let sent = test.mails.drain();
+        assert_eq!(sent.len(), 3);
+        for mail in sent.into_iter().map(|sent| sent.mail) {
+            let sees = mail.to.email != "blind@agents.example";
+            for words in ["Is anybody there?", "Analytical Engines", "ada@visitors.example", "Ada", "+33 1"] {
+                assert_eq!(mail.text.contains(words), sees, "{words} to {}: {}", mail.to.email, mail.text);
+            }
+        }
+    }
+
     async fn a_flood_ends_with_a_mail_that_says_so(test: Test) {
         let watcher = test.agent("Watcher").await;
         subscribe(&test, &watcher).await;

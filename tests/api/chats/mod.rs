@@ -10,6 +10,7 @@ mod races;
 mod requests;
 mod rights;
 mod together;
+mod told;
 
 use std::sync::Arc;
 
