@@ -56,6 +56,24 @@ on_both! {
         );
     }
 
+    async fn explaining_a_chat_changes_nothing(test: Test) {
+        let (ada, _) = (test.chatter("Ada").await, test.chatter("Bob").await);
+        let query = "mutation($ids: [ID!]!) { createTeam(input: { name: \"Sales\", memberIds: $ids }) { id } }";
+        let team = test.admin(query, json!({ "ids": [ada.id] })).await.data("/createTeam/id");
+        let sql = "SELECT CAST(SUM(revision) AS text) FROM agents \
+            UNION ALL SELECT CAST(COUNT(*) AS text) FROM queues";
+        let before = test.texts(sql).await;
+        for route in [Value::Null, json!({ "teamId": team }), json!({ "agentId": ada.id })] {
+            for _ in 0..2 {
+                assert_eq!(explain(&test, route.clone()).await["chosen"]["name"], "Ada", "{route}");
+            }
+        }
+        assert_eq!(test.texts(sql).await, before);
+        for table in ["queue_turns", "live_chat_requests", "live_chat_offers", "outbox"] {
+            assert_eq!(test.count(table).await, 0, "{table}");
+        }
+    }
+
     async fn what_is_kept_says_what_became_of_each_candidate(test: Test) {
         let (_, bob) = (test.chatter("Ada").await, test.chatter("Bob").await);
         let (eve, ida) = (test.chatter("Eve").await, test.chatter("Ida").await);

@@ -8,6 +8,10 @@ use crate::support::Test;
 on_both! {
     async fn a_fallback_brings_slots_that_can_be_booked(test: Test) {
         let agent = test.bookable_agent("Grace").await;
+        let hours = json!({ "blocks": [{ "dayOfWeek": "FRIDAY", "start": "09:00", "end": "12:00" }] });
+        test.set_availability(&agent, hours).await.data("/setMeetingAvailability/id");
+        // Free before, and not asked for.
+        test.bookable_agent("Early").await;
         let route = json!({ "agentId": agent });
         let set = "mutation($input: SetFallbackMessageInput!) { setFallbackMessage(input: $input) { message } }";
         let words = json!({ "kind": "LIVE_CHAT", "message": "Not now. A meeting?", "offersMeeting": true });
@@ -18,8 +22,8 @@ on_both! {
         let meeting = &none["meeting"];
         assert_eq!(meeting["timeZone"], "Europe/Paris");
         let slots = meeting["slots"].as_array().unwrap();
-        assert_eq!((slots.len(), &slots[0]["startsAt"]), (5, &json!("2027-01-04T09:00:00Z")));
-        let booked = test.book(route, "2027-01-04T09:00:00Z", "ada@visitors.example").await;
+        assert_eq!((slots.len(), &slots[0]["startsAt"]), (5, &json!("2027-01-08T09:00:00Z")));
+        let booked = test.book(route, "2027-01-08T09:00:00Z", "ada@visitors.example").await;
         assert_eq!(booked.data("/bookMeeting/__typename"), "MeetingBooked");
     }
 

@@ -114,6 +114,18 @@ on_both! {
         test.change_chat(&grace.token, "end", &id).await.data("");
         assert_eq!(status(&news.next().await), "ENDED");
         assert_eq!(news.next().await, Value::Null, "it ends");
+        let given_up = test.offered(json!({})).await;
+        let mut news = Events::open(&test, "", FOLLOW, json!({ "id": given_up })).await;
+        assert_eq!(status(&news.next().await), "OFFERED");
+        test.change_chat("", "cancel", &given_up).await.data("");
+        assert_eq!(status(&news.next().await), "CANCELLED");
+        let in_vain = test.offered(json!({})).await;
+        let mut news = Events::open(&test, "", FOLLOW, json!({ "id": in_vain })).await;
+        assert_eq!(status(&news.next().await), "OFFERED");
+        test.decline(&grace, &in_vain).await;
+        let event = news.next().await;
+        assert_eq!(status(&event), "UNANSWERED");
+        assert!(event["data"]["liveChatRequestChanged"]["fallback"]["message"].is_string());
         // What is over is told once.
         let mut late = Events::open(&test, "", FOLLOW, json!({ "id": id })).await;
         assert_eq!(status(&late.next().await), "ENDED");

@@ -1,6 +1,8 @@
 //! What agents do with offers, and where a request goes next.
 
 use chrono::TimeDelta;
+use frontdesk::ids;
+use frontdesk::store::live_chat::offer;
 use serde_json::json;
 
 use crate::on_both;
@@ -46,6 +48,16 @@ on_both! {
         assert_eq!(test.status(&id).await, "ACCEPTED");
     }
 
+    async fn a_team_that_is_taken_away_leaves_any_agent(test: Test) {
+        let (ada, bob) = (test.chatter("Ada").await, test.chatter("Bob").await);
+        let query = "mutation($id: ID!) { createTeam(input: { name: \"Sales\", memberIds: [$id] }) { id } }";
+        let team = test.admin(query, json!({ "id": bob.id })).await.data("/createTeam/id");
+        let id = test.offered(json!({ "route": { "teamId": team } })).await;
+        test.admin("mutation($id: ID!) { deleteTeam(teamId: $id) }", json!({ "id": team })).await.data("/deleteTeam");
+        test.decline(&bob, &id).await;
+        assert_eq!(test.offers(&id, &[(&ada, "Ada"), (&bob, "Bob")]).await, ["DECLINED Bob", "OPEN Ada"]);
+    }
+
     async fn an_accept_that_comes_too_late_is_told_so(test: Test) {
         let (ada, bob) = (test.chatter("Ada").await, test.chatter("Bob").await);
         let id = test.offered(json!({})).await;
@@ -62,6 +74,15 @@ on_both! {
         assert_eq!(again, late);
     }
 
+    async fn a_decline_that_comes_too_late_is_no_answer(test: Test) {
+        let (ada, bob) = (test.chatter("Ada").await, test.chatter("Bob").await);
+        let id = test.offered(json!({})).await;
+        test.clock.advance(TimeDelta::seconds(100));
+        assert_eq!(test.decline(&ada, &id).await["status"], "EXPIRED");
+        assert_eq!(test.offers(&id, &[(&ada, "Ada"), (&bob, "Bob")]).await, ["EXPIRED Ada", "OPEN Bob"]);
+        assert_eq!(test.run_chats().await, 0);
+    }
+
     async fn who_accepts_twice_has_it(test: Test) {
         let ada = test.chatter("Ada").await;
         let id = test.offered(json!({})).await;
@@ -74,6 +95,10 @@ on_both! {
         let query = "mutation($offer: ID!) { declineLiveChat(offerId: $offer) { status } }";
         let declined = test.send(&ada.token, query, json!({ "offer": offer })).await;
         assert_eq!(declined.data("/declineLiveChat/status"), "ACCEPTED");
+        let (db, now) = (&test.app.db, test.app.now());
+        let id_of_offer = ids::LIVE_CHAT_OFFER.parse(&offer).unwrap();
+        assert!(!offer::end(db, id_of_offer, offer::WITHDRAWN, now).await.unwrap());
+        assert_eq!(test.offers(&id, &[(&ada, "Ada")]).await, ["ACCEPTED Ada"]);
         assert_eq!(test.status(&id).await, "ACCEPTED");
     }
 

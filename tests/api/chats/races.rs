@@ -70,6 +70,36 @@ on_both! {
         let _ = grace;
     }
 
+    async fn an_agent_of_many_teams_is_asked_up_to_the_limit(test: Test) {
+        let grace = test.chatter("Grace").await;
+        test.set_limit(&grace, 1).await.data("");
+        let mut routes = vec![Route::Queue, Route::Agent(ids::AGENT.parse(&grace.id).unwrap())];
+        for place in 0..6 {
+            let query = "mutation($name: String!, $ids: [ID!]!) {
+                createTeam(input: { name: $name, memberIds: $ids }) { id } }";
+            let input = json!({ "name": format!("Team {place}"), "ids": [grace.id] });
+            let team = test.admin(query, input).await.data("/createTeam/id");
+            routes.push(Route::Team(ids::TEAM.parse(team.as_str().unwrap()).unwrap()));
+        }
+        // Each from a queue of its own, whose lock keeps none of the others out.
+        for _ in 0..5 {
+            let asked = routes.iter().map(|route| {
+                let (app, route) = (std::sync::Arc::clone(&test.app), *route);
+                tokio::spawn(async move {
+                    live_chat::request(&app, &Caller::Visitor, new(route)).await.unwrap()
+                })
+            });
+            let made = join_all(asked.collect::<Vec<_>>()).await;
+            let offered: Vec<_> = made
+                .into_iter()
+                .map(Result::unwrap)
+                .filter(|request| request.state == "OFFERED")
+                .collect();
+            assert_eq!(offered.len(), 1);
+            live_chat::cancel(&test.app, offered[0].id).await.unwrap();
+        }
+    }
+
     async fn mixed_routes_never_wait_in_a_circle(test: Test) {
         let mut agents = Vec::new();
         for place in 0..4 {
