@@ -2,6 +2,8 @@
 
 mod processes;
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use frontdesk::app::App;
 use frontdesk::cluster::bus::Reader;
@@ -187,6 +189,24 @@ async fn listening(test: &Test, what: &str) -> i64 {
     test.app.db.query_one_raw(query).await.unwrap().unwrap().try_get_by_index(0).unwrap()
 }
 
+/// Told though it was taken back, so that there is nothing to be read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_is_heard_without_being_read() {
+    let Pair { here, there } = Pair::start(Database::Postgres).await;
+    let _members = (Membership::of(&here).await, Membership::of(&there).await);
+    while listening(&here, "*").await != 2 {
+        tokio::task::yield_now().await;
+    }
+    let mut heard = there.app.changes.listen(Topic::Agents(None));
+    let said = Change::Agent(here.app.uuid());
+    let transaction = store::begin(&here.app.db).await.unwrap();
+    let news = changes::write(&here.app, &transaction, [said]).await.unwrap();
+    transaction.rollback().await.unwrap();
+    news.tell(&here.app);
+    let told = tokio::time::timeout(Duration::from_secs(10), heard.next()).await;
+    assert_eq!(told, Ok(Some(said)));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_breaks_loses_nothing_and_is_made_anew() {
     let Pair { here, there } = Pair::start(Database::Postgres).await;
@@ -212,9 +232,35 @@ on_both! {
         let mut heard = test.app.changes.listen(Topic::Agents(None));
         test.clock.advance(TimeDelta::minutes(10));
         reader.read(&test.app).await.unwrap();
-        assert_eq!(heard.next().await, None);
+        let told = tokio::time::timeout(Duration::from_secs(10), heard.next()).await;
+        assert_eq!(told, Ok(None));
         let agent = AGENT.parse(&test.agent("Grace").await).unwrap();
         assert_eq!(heard.next().await, Some(Change::Agent(agent)));
+    }
+}
+
+on_both! {
+    async fn who_has_too_much_to_read_is_told_that_changes_were_missed(test: Test) {
+        let (other, last) = (test.app.uuid(), test.app.uuid());
+        let mut reader = reader(&test.app).await;
+        let mut heard = test.app.changes.listen(Topic::Agents(Some(last)));
+        // The last one lies behind what is read at once.
+        let transaction = store::begin(&test.app.db).await.unwrap();
+        for _ in 0..5 {
+            let many = vec![Change::Agent(other); 4001];
+            drop(changes::write(&test.app, &transaction, many).await.unwrap());
+        }
+        drop(changes::write(&test.app, &transaction, [Change::Agent(last)]).await.unwrap());
+        transaction.commit().await.unwrap();
+        reader.read(&test.app).await.unwrap();
+        let told = tokio::time::timeout(Duration::from_secs(10), heard.next()).await;
+        assert_eq!(told, Ok(None));
+        // Reading goes on behind all that.
+        let transaction = store::begin(&test.app.db).await.unwrap();
+        drop(changes::write(&test.app, &transaction, [Change::Agent(last)]).await.unwrap());
+        transaction.commit().await.unwrap();
+        reader.read(&test.app).await.unwrap();
+        assert_eq!((heard.told(), heard.told()), (Some(Change::Agent(last)), None));
     }
 }
 
@@ -287,6 +333,26 @@ on_both! {
         assert_eq!(look(here, &mut lookout, LOOKS - 1).await, NOBODY);
         assert_eq!(look(here, &mut lookout, 1).await, [there.app.process]);
         assert_eq!(look(here, &mut lookout, LOOKS).await, NOBODY);
+    }
+}
+
+on_both! {
+    async fn a_sign_of_life_at_the_last_moment_counts(pair: Pair) {
+        let Pair { here, there } = &pair;
+        let db = &here.app.db;
+        let beat = async || process::beat(db, there.app.process, there.app.now()).await.unwrap();
+        let others = async || process::others(db, here.app.process).await.unwrap();
+        beat().await;
+        let seen = others().await.remove(0);
+        beat().await;
+        // As one that looked before that would, or before it was noted at all.
+        for seen in [seen, process::Seen { beats: None, ..seen }] {
+            assert!(!process::forget_unless_alive(db, seen).await.unwrap(), "{seen:?}");
+        }
+        let now = others().await.remove(0);
+        assert_eq!((now.id, now.beats), (there.app.process, Some(1)));
+        assert!(process::forget_unless_alive(db, now).await.unwrap());
+        assert_eq!(others().await, []);
     }
 }
 
