@@ -277,6 +277,29 @@ fn text_compares_in_lower_case_whatever_the_script() {
 }
 
 #[test]
+fn text_is_found_where_the_operator_says() {
+    for (operator, value, expected) in [
+        (Operator::Is, "head of sales", true),
+        (Operator::Is, "head", false),
+        (Operator::IsNot, "head", true),
+        (Operator::IsNot, "head of sales", false),
+        (Operator::IsAnyOf, "head of sales", true),
+        (Operator::IsAnyOf, "sales", false),
+        (Operator::Contains, "of sales", true),
+        (Operator::Contains, "head of sales, EMEA", false),
+        (Operator::StartsWith, "head of", true),
+        (Operator::StartsWith, "of sales", false),
+        (Operator::StartsWith, "head of sales, EMEA", false),
+    ] {
+        assert_eq!(
+            attribute_is(operator, "Head of Sales", value),
+            expected,
+            "{operator:?} {value}"
+        );
+    }
+}
+
+#[test]
 fn a_domain_is_the_same_in_either_form() {
     let holds = |operator, said: &str, value: &str| {
         let person = Person { email: format!("ada@{said}"), ..Person::default() };

@@ -101,7 +101,11 @@ on_both! {
             ("2027-01-04T09:30:00Z", 1),
             ("2027-01-05T09:00:00Z", 3),
         ] {
-            desk.book(start).await;
+            desk.test.booked(&desk.agent, start, VISITOR).await;
+            // Before anything is delivered, and after: what is due would be sent at once.
+            assert_eq!(desk.waiting().await, waiting, "{start}");
+            let told = desk.told().await;
+            assert_eq!(told.len(), 1, "the confirmation: {told:#?}");
             assert_eq!(desk.waiting().await, waiting, "{start}");
         }
     }

@@ -244,6 +244,27 @@ on_both! {
 }
 
 on_both! {
+    async fn turns_go_with_the_team_and_the_rule(test: Test) {
+        let agents = [hire(&test, "A", 0..24).await, hire(&test, "B", 0..24).await].map(id);
+        let members = [agents[0].as_str(), agents[1].as_str()];
+        let team = team(&test, "One", &members).await;
+        let rule = rule(&test, "France", 1, json!({ "agentIds": members })).await;
+        let of_team = Route::Team(ids::TEAM.parse(&team).unwrap());
+        for (nth, (route, country)) in
+            [(of_team, ""), (Route::Queue, "France"), (Route::Queue, "")].into_iter().enumerate()
+        {
+            meet(&test.app, route, start(nth), country).await.unwrap();
+        }
+        assert_eq!((test.count("queues").await, test.count("queue_turns").await), (3, 3));
+        let query = "mutation($team: ID!, $rule: ID!) {
+            deleteTeam(teamId: $team) deleteRoutingRule(ruleId: $rule) }";
+        test.admin(query, json!({ "team": team, "rule": rule })).await.data("/deleteTeam");
+        assert_eq!(test.texts("SELECT id FROM queues").await, ["all"]);
+        assert_eq!(test.texts("SELECT queue_id FROM queue_turns").await, ["all"]);
+    }
+}
+
+on_both! {
     async fn overlapping_queues_never_block_each_other_for_good(test: Test) {
         let mut agents = Vec::new();
         for n in 0..6 {

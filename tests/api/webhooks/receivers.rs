@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use calendar_http::Resolve;
 use chrono::TimeDelta;
 use frontdesk::jobs;
+use frontdesk::store::{Lease, outbox};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +44,23 @@ on_both! {
         desk.receiver.reply(Reply::status(200));
         desk.book("2027-01-05T13:00:00Z").await;
         assert_eq!(desk.deliver_after(TimeDelta::zero()).await.len(), 1);
+    }
+
+    async fn what_was_being_sent_when_its_webhook_was_disabled_is_not_sent_again(desk: Desk) {
+        let hook = desk.create(&["BOOKING_CREATED"]).await;
+        desk.book(AT_10).await;
+        // By a process that is never heard of again.
+        let (app, now) = (&desk.test.app, desk.test.app.now());
+        let until = now + TimeDelta::seconds(60);
+        let lease = Lease { id: app.uuid(), process: app.uuid(), now, until };
+        let room = outbox::Room { all: 10, webhooks: 10, web_pushes: 10 };
+        assert_eq!(outbox::claim(&app.db, lease, room).await.unwrap().len(), 4);
+        desk.update(json!({ "enabled": false }), &hook.id).await.data("/updateWebhook");
+        assert_eq!(desk.deliveries(&hook.id).await[0]["status"], "PENDING");
+        assert!(desk.deliver_after(TimeDelta::seconds(60)).await.is_empty());
+        let kept = desk.deliveries(&hook.id).await.remove(0);
+        assert_eq!((&kept["status"], &kept["problem"]), (&json!("FAILED"), &json!("the webhook is disabled")));
+        assert_eq!(kept["attempts"], json!([]));
     }
 
     async fn a_receiver_that_asks_for_time_is_given_it(desk: Desk) {
