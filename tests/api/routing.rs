@@ -218,6 +218,21 @@ on_both! {
 }
 
 on_both! {
+    async fn the_company_that_is_given_leads_to_its_account(test: Test) {
+        let owner = test.bookable_agent("Owner").await;
+        account(&test, "acme.example", &owner).await;
+        for (email, domain, expected) in [
+            ("v@gmail.com", "Shop.Acme.example", json!("acme.example")),
+            ("v@acme.example", "other.example", Value::Null),
+        ] {
+            let company = json!({ "company": { "domain": domain } });
+            let would = explain(&test, email, "", company).await;
+            assert_eq!(would["account"]["name"], expected, "{email} {domain}");
+        }
+    }
+}
+
+on_both! {
     async fn who_may_see_how_a_booking_was_routed(test: Test) {
         let agent = test.bookable_agent("Grace").await;
         let (id, token) = test.booked(&agent, "2027-01-05T09:00:00Z", "ada@visitors.example").await;

@@ -82,6 +82,18 @@ on_both! {
         assert_eq!(kind(&news.next().await), said("WITHDRAWN", &id));
     }
 
+    async fn who_is_deactivated_hears_no_more(test: Test) {
+        let grace = test.chatter("Grace").await;
+        let mut news = listen(&test, &grace).await;
+        let id = test.offered(json!({})).await;
+        assert_eq!(kind(&news.next().await), said("OFFERED", &id));
+        let query = "mutation($id: ID!) { updateAgent(input: { agentId: $id, active: false }) { id } }";
+        test.admin(query, json!({ "id": grace.id })).await.data("");
+        assert_eq!(test.run_chats().await, 1);
+        let last = news.next().await;
+        assert_eq!(last["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "{last:#}");
+    }
+
     async fn who_sees_all_conversations_may_listen_for_an_agent(test: Test) {
         let (grace, bob) = (test.chatter("Grace").await, test.chatter("Bob").await);
         let ask = json!({ "agent": grace.id });
