@@ -155,10 +155,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Changes {
     /// Tells the listeners of this process, unless they were told before. Whether it was new.
     pub(crate) fn hear(&self, written: Written) -> bool {
-        let is_new = {
-            let mut heard = lock(&self.0.heard);
-            !heard.before.contains(&written.id) && heard.recently.insert(written.id)
-        };
+        // Held while they are told: another that hears the next change waits, so that none overtakes this one.
+        let mut heard = lock(&self.0.heard);
+        let is_new = !heard.before.contains(&written.id) && heard.recently.insert(written.id);
         if is_new {
             self.tell_here(written.change);
         }
