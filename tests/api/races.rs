@@ -201,4 +201,15 @@ on_both! {
         assert_eq!(booked.data("/bookMeeting/booking/agent/id"), *second);
         assert_eq!(office.calendar.calls("free_busy"), 3, "who is known to be booked is not asked again");
     }
+
+    async fn eight_agents_with_calendars_elsewhere_get_one_meeting_each(office: Office) {
+        for name in ["B", "C", "D", "E", "F", "G", "H"] {
+            office.hire(&format!("Agent{name}")).await;
+        }
+        let answers = race(&office.test, CLIENTS, |client| {
+            visitor(&Value::Null, "2027-01-05T10:00:00Z", client)
+        })
+        .await;
+        assert_eq!(kinds(&answers, "MeetingBooked"), 8);
+    }
 }

@@ -6,7 +6,7 @@ use sea_orm::{ActiveModelTrait, DatabaseTransaction, DbErr, EntityTrait, Set};
 use uuid::Uuid;
 
 use super::assign::{Won, assign};
-use super::gather::gather;
+use super::gather::{MOST_ASKED, gather};
 use super::{Booked, consequences, taken};
 use crate::app::App;
 use crate::service::access::Caller;
@@ -25,7 +25,7 @@ const KEY_KEPT: TimeDelta = TimeDelta::hours(48);
 /// Longest idempotency key, in characters.
 const KEY_CHARS: usize = 200;
 /// How often candidates are gathered for one booking, at most.
-const MOST_ROUNDS: usize = 3;
+const MOST_ROUNDS: usize = 6;
 
 /// What a visitor asks for.
 #[derive(Clone, Debug)]
@@ -188,7 +188,7 @@ enum Outcome {
 
 /// Gathers and commits. Only as many calendars elsewhere are asked as it takes to find one that is free:
 /// where that agent was lost to another booking meanwhile, the slot may still be free with one whose
-/// calendar was not asked, so they are gathered anew.
+/// calendar was not asked, so they are gathered anew, and more are asked at once: many may be after the same.
 async fn make(
     app: &App,
     caller: &Caller,
@@ -196,16 +196,16 @@ async fn make(
     resolved: &Resolved,
 ) -> Result<(Outcome, Refusals)> {
     let mut refusals = Refusals::new();
-    let mut round = 1;
+    let (mut round, mut at_once) = (1, 1);
     loop {
-        let (mut lines, refused) = gather(app, request, resolved).await?;
+        let (mut lines, refused) = gather(app, request, resolved, at_once).await?;
         refusals.extend(refused);
         let outcome = commit(app, caller, request, resolved, &mut lines).await?;
         let is_taken = matches!(outcome, Outcome::Taken);
         if !is_taken || round == MOST_ROUNDS || !lines.iter().any(Line::has_unasked) {
             return Ok((outcome, refusals));
         }
-        round += 1;
+        (round, at_once) = (round + 1, (at_once * 4).min(MOST_ASKED));
     }
 }
 

@@ -9,26 +9,27 @@ use crate::service::routing::{Resolved, SkipReason};
 use crate::service::slots::Refusals;
 
 /// Most calendars that are asked at once for one booking.
-const MOST_ASKED: usize = 16;
+pub(super) const MOST_ASKED: usize = 16;
 
-/// The candidates of each tier, in order of turn, with what calendars elsewhere said.
+/// The candidates of each tier, in order of turn, with what calendars elsewhere said, of which so many are
+/// asked at once first.
 pub(super) async fn gather(
     app: &App,
     request: &Checked,
     resolved: &Resolved,
+    at_once: usize,
 ) -> Result<(Vec<Line>, Refusals)> {
     let known = meeting::read(app, request.route, &resolved.tiers).await?;
     let mut lines = known.lines(app, resolved, request.starts_at, request.ends_at).await?;
-    let refusals = fresh(app, &mut lines).await?;
+    let refusals = fresh(app, &mut lines, at_once).await?;
     Ok((lines, refusals))
 }
 
 /// Leaves out those whose calendar, asked now, says otherwise or does not answer. A calendar in our own
-/// database is looked at in the transaction. Of the others, the first that is free is enough, in order of
-/// tier and turn: it is asked alone, which is one round trip; if it is not free, the next ones are asked
-/// at once, twice as many each time, so that calendars that don't answer are not waited for one after
-/// the other.
-async fn fresh(app: &App, lines: &mut [Line]) -> Result<Refusals> {
+/// database is looked at in the transaction. Of the others, one that is free is enough, in order of tier and
+/// turn: if none is of those that are asked `at_once`, the next ones are, twice as many each time, so that
+/// calendars that don't answer are not waited for one after the other.
+async fn fresh(app: &App, lines: &mut [Line], mut at_once: usize) -> Result<Refusals> {
     let mut refusals = Refusals::new();
     let mut elsewhere = Vec::new();
     for seen in lines.iter_mut().flat_map(|line| &mut line.candidates) {
@@ -41,18 +42,14 @@ async fn fresh(app: &App, lines: &mut [Line]) -> Result<Refusals> {
         }
     }
     let mut left = elsewhere.as_mut_slice();
-    let mut at_once = 1;
     while !left.is_empty() {
         let (asked, rest) = left.split_at_mut(at_once.min(left.len()));
         let answers = asked.iter().map(|(_, free)| look(app, free));
         let answers = futures_util::future::try_join_all(answers).await?;
-        let first = answers.iter().position(|answer| *answer == Answer::Free);
-        for (place, ((seen, free), answer)) in asked.iter_mut().zip(answers).enumerate() {
+        let is_any = answers.contains(&Answer::Free);
+        for ((seen, free), answer) in asked.iter_mut().zip(answers) {
             match &answer {
-                Answer::Free if Some(place) == first => {
-                    seen.standing = Standing::Free(free.clone());
-                }
-                Answer::Free => {}
+                Answer::Free => seen.standing = Standing::Free(free.clone()),
                 Answer::Busy(_) => seen.standing = Standing::Skipped(SkipReason::Busy),
                 Answer::Unread => {
                     seen.standing = Standing::Skipped(SkipReason::CalendarUnreachable);
@@ -60,7 +57,7 @@ async fn fresh(app: &App, lines: &mut [Line]) -> Result<Refusals> {
             }
             refusals.insert(free.agent.id, answer);
         }
-        if first.is_some() {
+        if is_any {
             break;
         }
         (left, at_once) = (rest, (at_once * 2).min(MOST_ASKED));
