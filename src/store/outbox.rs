@@ -200,13 +200,15 @@ pub fn key_of_version(kind: Kind, booking: Uuid, version: i32) -> String {
     format!("{}/{booking}/{version}", kind.as_str())
 }
 
-/// Writes rows, in the caller's transaction, in one statement. A row whose deduplication key is
-/// there already stays as it is.
+/// Rows of one statement: databases take so many values in one, SQLite 32,766.
+const MOST_AT_ONCE: usize = 500;
+
+/// Writes rows, in the caller's transaction. A row whose deduplication key is there already stays as it is.
 ///
 /// # Errors
 /// The database's own.
 pub async fn put<C: ConnectionTrait>(db: &C, rows: Vec<New>) -> Result<(), DbErr> {
-    let rows = rows.into_iter().map(|new| ActiveModel {
+    let mut rows = rows.into_iter().map(|new| ActiveModel {
         id: Set(new.id),
         kind: Set(new.kind.as_str().to_owned()),
         booking_id: Set(new.about.booking.map(|(id, _)| id)),
@@ -229,8 +231,14 @@ pub async fn put<C: ConnectionTrait>(db: &C, rows: Vec<New>) -> Result<(), DbErr
     });
     let on_conflict =
         sea_orm::sea_query::OnConflict::column(Column::DedupKey).do_nothing().to_owned();
-    Entity::insert_many(rows).on_conflict(on_conflict).exec_without_returning(db).await?;
-    Ok(())
+    loop {
+        let some: Vec<ActiveModel> = rows.by_ref().take(MOST_AT_ONCE).collect();
+        if some.is_empty() {
+            return Ok(());
+        }
+        let insert = Entity::insert_many(some).on_conflict(on_conflict.clone());
+        insert.exec_without_returning(db).await?;
+    }
 }
 
 /// Queues a row that was given up once more. False where it is not one of those.

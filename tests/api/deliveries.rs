@@ -371,6 +371,25 @@ on_both! {
 }
 
 on_both! {
+    async fn more_is_put_than_one_statement_takes(test: Test) {
+        let (app, now) = (&test.app, test.app.now());
+        let row = |number: u32| outbox::New {
+            id: app.uuid(),
+            kind: outbox::Kind::MissedChatMail,
+            about: outbox::About::default(),
+            payload: outbox::Payload::MissedChat(outbox::MissedChat { missed_chat: app.uuid() }),
+            dedup_key: format!("row/{number}"),
+            run_at: now,
+            give_up_at: now,
+            created_at: now,
+        };
+        outbox::put(&app.db, (0..4000).map(row).collect()).await.unwrap();
+        assert_eq!(test.count("outbox").await, 4000);
+        // What is there already stays as it is.
+        outbox::put(&app.db, (3990..4010).map(row).collect()).await.unwrap();
+        assert_eq!(test.count("outbox").await, 4010);
+    }
+
     async fn workers_side_by_side_deliver_each_thing_once(test: Test) {
         let agent = test.bookable_agent("Grace").await;
         let starts = test.starts(json!({ "agentId": agent }), "2027-01-05").await;
