@@ -152,7 +152,8 @@ impl Delivery {
         between("delivery.conference_wait_seconds", self.conference_wait_seconds, 0..=3600)?;
         // A try has three quarters of it; with less than this, slow servers would never be heard out.
         between("delivery.lease_seconds", self.lease_seconds, 3..=3600)?;
-        between("delivery.concurrency", self.concurrency, 1..=1000)?;
+        // One place for webhooks, one for push services, and one that neither can take.
+        between("delivery.concurrency", self.concurrency, 3..=1000)?;
         between("delivery.poll_milliseconds", self.poll_milliseconds, 10..=60_000)?;
         Ok(self)
     }

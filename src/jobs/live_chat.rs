@@ -57,13 +57,15 @@ pub async fn run_due(app: &App) -> Result<usize> {
     let mut all = 0;
     loop {
         // Each by itself: what keeps one from being done must not keep the others.
-        let steps = [
-            live_chat::follow_schedules(app).await,
-            live_chat::withdraw_from_unavailable(app).await,
-            live_chat::follow_clock(app).await,
-            push::tell_absent(app).await,
-        ];
-        let done = steps.into_iter().sum::<Result<usize>>()?;
+        let by_clock = async {
+            [
+                live_chat::follow_schedules(app).await,
+                live_chat::withdraw_from_unavailable(app).await,
+                live_chat::follow_clock(app).await,
+            ]
+        };
+        let (by_clock, pushed) = tokio::join!(by_clock, push::tell_absent(app));
+        let done = by_clock.into_iter().chain([pushed]).sum::<Result<usize>>()?;
         if done == 0 {
             return Ok(all);
         }

@@ -38,7 +38,7 @@ async fn a_bad_setting_is_named_with_its_value_and_what_is_allowed() {
     for (text, words) in [
         ("lissten = '127.0.0.1:80'", &["lissten", "unknown key", "listen"] as &[&str]),
         ("[limits]\nmails = 3", &["limits.mails", "unknown key", "mails_per_hour"]),
-        ("[delivery]\nconcurrency = 0", &["delivery.concurrency", "is 0", "1 to 1000"]),
+        ("[delivery]\nconcurrency = 0", &["delivery.concurrency", "is 0", "3 to 1000"]),
         (
             "[delivery]\nlease_seconds = 2",
             &["FRONTDESK_DELIVERY__LEASE_SECONDS", "is 2", "3 to 3600"],

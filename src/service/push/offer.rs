@@ -1,6 +1,7 @@
 //! Live chats that are offered to agents who are not in the app.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use futures_util::StreamExt;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, EntityTrait, ModelTrait};
 use serde::Serialize;
 use uuid::Uuid;
@@ -17,8 +18,10 @@ use crate::store::{self, agent, process, push_registration};
 
 /// What a name is cut to, in characters: notifications show about as much.
 const VISITOR_CHARS: usize = 80;
-/// Offers that one look catches up with.
+/// Offers that one look reads.
 const MOST_AT_ONCE: u32 = 200;
+/// Offers that are told at once.
+const AT_ONCE: usize = 4;
 
 /// What a browser is to be told.
 #[derive(Clone, Debug)]
@@ -54,23 +57,34 @@ struct Message<'a> {
 /// None but the database's.
 pub async fn tell_absent(app: &App) -> Result<usize> {
     let untold = offer::not_pushed(&app.db, app.now(), MOST_AT_ONCE).await?;
-    let mut pushed = 0;
-    for (id, request) in untold {
-        let transaction = store::begin(&app.db).await?;
-        // The request's row comes before its offers, as for whoever changes it.
-        request::lock(&transaction, request).await?;
-        let found = offer::Entity::find_by_id(id).one(&transaction).await?;
-        if let Some(found) = found.filter(|found| found.state == offer::OPEN)
-            && push(app, &transaction, &found).await?
-        {
-            pushed += 1;
+    let mut told = futures_util::stream::iter(untold)
+        .map(|(id, request)| tell(app, id, request))
+        .buffer_unordered(AT_ONCE);
+    let (mut pushed, mut failed) = (0, None);
+    while let Some(done) = told.next().await {
+        match done {
+            Ok(is_pushed) => pushed += usize::from(is_pushed),
+            // What keeps one from being told must not keep the others.
+            Err(error) => failed = Some(error),
         }
-        transaction.commit().await?;
     }
     if 0 < pushed {
         app.wake.notify_one();
     }
-    Ok(pushed)
+    failed.map_or(Ok(pushed), Err)
+}
+
+async fn tell(app: &App, id: Uuid, request: Uuid) -> Result<bool> {
+    let transaction = store::begin(&app.db).await?;
+    // The request's row comes before its offers, as for whoever changes it.
+    request::lock(&transaction, request).await?;
+    let found = offer::Entity::find_by_id(id).one(&transaction).await?;
+    let is_pushed = match found.filter(|found| found.state == offer::OPEN) {
+        Some(found) => push(app, &transaction, &found).await?,
+        None => false,
+    };
+    transaction.commit().await?;
+    Ok(is_pushed)
 }
 
 async fn push(app: &App, transaction: &DatabaseTransaction, offer: &offer::Model) -> Result<bool> {

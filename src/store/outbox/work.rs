@@ -23,8 +23,8 @@ pub struct Room {
 /// predicate: a row is claimed by one worker at a time.
 ///
 /// Webhooks that have answered lately go before those that fail, or one whose receiver hangs would
-/// hold up the others with all that it was not told yet. For the same reason pushes that were not tried yet
-/// go before those that have failed.
+/// hold up the others with all that it was not told yet. For the same reason pushes to agents of whom no
+/// push is under way or has failed go before others.
 ///
 /// # Errors
 /// The database's own.
@@ -52,7 +52,9 @@ pub async fn claim<C: ConnectionTrait>(
             AND (o.kind <> 'WEB_PUSH' OR o.id IN (SELECT d.id FROM outbox d \
                 WHERE d.state = 'PENDING' AND d.kind = 'WEB_PUSH' AND d.run_at <= ? \
                 AND (d.lease_until IS NULL OR d.lease_until <= ?) \
-                ORDER BY d.attempts, d.run_at LIMIT {web_pushes})) \
+                ORDER BY EXISTS (SELECT 1 FROM outbox f WHERE f.agent_id = d.agent_id \
+                    AND f.kind = 'WEB_PUSH' AND f.state = 'PENDING' AND f.attempts > 0), \
+                d.attempts, d.run_at LIMIT {web_pushes})) \
             ORDER BY o.run_at LIMIT {all} {lock}) \
          UPDATE outbox SET lease_id = ?, lease_until = ?, lease_process = ?, \
             attempts = attempts + 1 \
