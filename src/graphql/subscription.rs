@@ -94,14 +94,15 @@ fn news(app: &App, caller: &Caller, topic: Topic) -> impl Stream<Item = Change> 
     })
 }
 
-/// A stream that ends with its first error.
+/// A stream that ends with its first error, at once: whoever it was for is no longer in the app then.
 pub(crate) fn through_first_error<T>(
     news: impl Stream<Item = Result<T>>,
 ) -> impl Stream<Item = Result<T>> {
-    news.scan(false, |has_failed, item| {
-        let item = (!*has_failed).then_some(item);
-        *has_failed = matches!(item, Some(Err(_)));
-        std::future::ready(item)
+    stream::unfold(Some(Box::pin(news)), |news| async {
+        let mut news = news?;
+        let item = news.next().await?;
+        let rest = item.is_ok().then_some(news);
+        Some((item, rest))
     })
 }
 

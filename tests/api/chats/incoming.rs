@@ -92,6 +92,11 @@ on_both! {
         assert_eq!(test.run_chats().await, 1);
         let last = news.next().await;
         assert_eq!(last["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "{last:#}");
+        // It ends there, and with it the agent's being in the app.
+        assert_eq!(news.next().await, serde_json::Value::Null);
+        while test.app.presence.is_here(frontdesk::ids::AGENT.parse(&grace.id).unwrap()) {
+            tokio::task::yield_now().await;
+        }
     }
 
     async fn who_sees_all_conversations_may_listen_for_an_agent(test: Test) {
