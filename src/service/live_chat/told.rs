@@ -6,7 +6,6 @@ use crate::app::App;
 use crate::service::Result;
 use crate::service::webhook::{self, Event, LiveChat};
 use crate::store::live_chat::request::Model;
-use crate::store::webhook::EventType;
 
 /// Something that webhooks hear of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,15 +29,6 @@ impl Told {
             Self::TimedOut => Event::LiveChatTimedOut(chat),
         }
     }
-
-    const fn kind(self) -> EventType {
-        match self {
-            Self::Requested => EventType::LiveChatRequested,
-            Self::Accepted => EventType::LiveChatAccepted,
-            Self::Ended => EventType::LiveChatEnded,
-            Self::TimedOut => EventType::LiveChatTimedOut,
-        }
-    }
 }
 
 /// Writes down, in the caller's transaction, what webhooks are to be told of requests, and returns whether any
@@ -51,7 +41,7 @@ pub(super) async fn tell<C: ConnectionTrait>(
 ) -> Result<bool> {
     let chats: Vec<LiveChat<'_>> = requests.iter().map(|request| chat(request)).collect();
     let events: Vec<Event<'_>> = chats.iter().map(|chat| told.event(chat)).collect();
-    webhook::emit_all(app, db, told.kind(), &events).await
+    webhook::emit_all(app, db, &events).await
 }
 
 fn chat(request: &Model) -> LiveChat<'_> {

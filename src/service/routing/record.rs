@@ -159,9 +159,7 @@ impl Record {
             None => tier.add(agent, outcome),
         }
     }
-}
 
-impl Record {
     /// Notes several, in order.
     pub fn note_all(&mut self, tier: usize, candidates: impl IntoIterator<Item = (Uuid, Outcome)>) {
         for (agent, outcome) in candidates {

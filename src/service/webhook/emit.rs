@@ -151,21 +151,17 @@ impl Event<'_> {
 /// # Errors
 /// None but the database's.
 pub async fn emit<C: ConnectionTrait>(app: &App, db: &C, event: Event<'_>) -> Result<()> {
-    emit_all(app, db, event.kind(), &[event]).await.map(|_| ())
+    emit_all(app, db, &[event]).await.map(|_| ())
 }
 
 /// Does the same for events that are all of one kind, and returns whether anybody wants to know of them.
 ///
 /// # Errors
 /// None but the database's.
-pub async fn emit_all<C: ConnectionTrait>(
-    app: &App,
-    db: &C,
-    kind: EventType,
-    events: &[Event<'_>],
-) -> Result<bool> {
-    let webhooks = webhook::subscribed(db, kind).await?;
-    if webhooks.is_empty() || events.is_empty() {
+pub async fn emit_all<C: ConnectionTrait>(app: &App, db: &C, events: &[Event<'_>]) -> Result<bool> {
+    let Some(first) = events.first() else { return Ok(false) };
+    let webhooks = webhook::subscribed(db, first.kind()).await?;
+    if webhooks.is_empty() {
         return Ok(false);
     }
     let mut rows = Vec::with_capacity(webhooks.len() * events.len());
