@@ -228,7 +228,7 @@ impl RoutingTier {
         self.tier.candidates.iter().map(candidate).collect()
     }
 
-    /// How many candidates there were.
+    /// How many candidates were looked at. For a live chat that is up to a few behind whoever was asked.
     async fn candidate_count(&self) -> usize {
         self.tier.count
     }
