@@ -100,7 +100,7 @@ impl<E: Executor, I: Identify> Endpoint<E, I> {
     }
 
     /// Runs a query or a mutation to its end, or to the deadline. A future that is given up is
-    /// dropped, so an open transaction in it rolls back.
+    /// dropped, so an open transaction in it rolls back; a live chat whose transaction others share is made.
     pub(crate) async fn execute(
         &self,
         operation: Operation,

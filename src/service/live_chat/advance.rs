@@ -42,16 +42,23 @@ pub(super) struct Moving<'a> {
     pub(super) now: DateTime<Utc>,
 }
 
-/// Whom a request may be offered to. A team that is gone leaves all agents.
+/// Whom a request may be offered to.
+///
+/// # Errors
+/// `NOT_FOUND` for an agent or a team that was asked for and is not there.
+pub(super) async fn resolve(app: &App, request: &Model) -> Result<Resolved> {
+    let person = request.person.as_ref().map(|person| &person.0);
+    let company = request.company.as_ref().map(|company| &company.0);
+    routing::resolve(app, Purpose::LiveChat, route(request), person, company).await
+}
+
+/// The same for a request that was made before: a team that is gone since leaves all agents.
 ///
 /// # Errors
 /// `NOT_FOUND` for an agent that was asked for and is gone.
-pub(super) async fn resolve(app: &App, request: &Model) -> Result<Resolved> {
-    let route = route(request);
-    let person = request.person.as_ref().map(|person| &person.0);
-    let company = request.company.as_ref().map(|company| &company.0);
-    match routing::resolve(app, Purpose::LiveChat, route, person, company).await {
-        Err(Error::NotFound(_)) if matches!(route, Route::Team(_)) => {
+pub(super) async fn resolve_again(app: &App, request: &Model) -> Result<Resolved> {
+    match resolve(app, request).await {
+        Err(Error::NotFound(_)) if matches!(route(request), Route::Team(_)) => {
             Ok(Resolved::all_agents(Purpose::LiveChat))
         }
         resolved => resolved,
@@ -76,7 +83,7 @@ pub(super) async fn advance(app: &App, id: Uuid) -> Result<()> {
     let Some(found) = found.filter(|found| !found.is_over()) else { return Ok(()) };
     // A chat that goes on needs nobody else: it ends even where the rules can't be read.
     let resolved = match found.state == OFFERED {
-        true => resolve(app, &found).await?,
+        true => resolve_again(app, &found).await?,
         false => Resolved::nobody(),
     };
     transact!(app, |transaction, effects| {
@@ -149,8 +156,9 @@ impl Moving<'_> {
         let mut record = go_on(record(request)?, self.resolved);
         let mut made = None;
         let resolved = self.resolved;
+        let asked = [HashSet::from_iter(offer::asked(self.transaction, request.id).await?)];
         for (place, tier) in resolved.tiers.iter().enumerate() {
-            made = self.try_tier(request, tier, place, &mut record).await?;
+            made = self.try_tier(request, &asked, tier, place, &mut record).await?;
             if made.is_some() {
                 break;
             }
@@ -179,6 +187,7 @@ impl Moving<'_> {
     async fn try_tier(
         &mut self,
         request: &Model,
+        asked: &[HashSet<Uuid>; 1],
         tier: &Tier,
         place: usize,
         record: &mut Record,
@@ -195,7 +204,7 @@ impl Moving<'_> {
         };
         // Most often nobody is free because nobody is: that needs no queue.
         let made = match candidate::any(self.transaction, &search).await? {
-            true => self.in_turn(&search, request, place, record).await?,
+            true => self.in_turn(&search, request, asked, place, record).await?,
             false => None,
         };
         let noted: Vec<Uuid> = match record.tiers.get(place) {
@@ -212,18 +221,17 @@ impl Moving<'_> {
         &mut self,
         search: &Search<'_>,
         request: &Model,
+        asked: &[HashSet<Uuid>; 1],
         place: usize,
         record: &mut Record,
     ) -> Result<Option<offer::Model>> {
-        let asked = offer::asked(self.transaction, request.id).await?;
-        let asked = [HashSet::from_iter(asked)];
         let mut unfit = HashMap::new();
         loop {
             let savepoint = self.transaction.begin().await?;
-            let mut assigned = assign(&savepoint, search, &asked, &unfit).await?;
+            let mut assigned = assign(&savepoint, search, asked, &unfit).await?;
             let Some(found) = assigned.found.pop() else { return Ok(None) };
             if let Some(agent) = found.agent {
-                let offer = new_offer(self.app, request.id, agent, self.now);
+                let offer = new_offer(self.app, request.id, agent);
                 offer::insert(&savepoint, std::slice::from_ref(&offer)).await?;
                 savepoint.commit().await?;
                 self.effects.changes.extend(assigned.refreshed.into_iter().map(Change::Agent));
@@ -270,8 +278,9 @@ impl Moving<'_> {
     }
 }
 
-/// An offer that is made now.
-pub(super) fn new_offer(app: &App, request: Uuid, agent: Uuid, now: DateTime<Utc>) -> offer::Model {
+/// An offer that is made now: its time does not run while its queue was waited for.
+pub(super) fn new_offer(app: &App, request: Uuid, agent: Uuid) -> offer::Model {
+    let now = app.now();
     offer::Model {
         id: app.uuid(),
         request_id: request,

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{DatabaseTransaction, EntityTrait};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
+use super::advance::why_not;
 use super::availability::become_of;
 use crate::scheduling::Turn;
 use crate::service::Result;
@@ -55,8 +56,7 @@ pub(super) async fn assign(
     };
     // Enough for all that ask, where everybody has room; rounded, so that databases know the statement.
     let most = u64::try_from(asked.len()).unwrap_or(0).saturating_add(PAGE).next_power_of_two();
-    let mut line =
-        Line { transaction, search, locked, known: BTreeMap::new(), read: Read::None, most };
+    let mut line = Line::new(transaction, search, locked, most);
     let mut found = Vec::with_capacity(asked.len());
     for asked in asked {
         found.push(line.next(asked, unfit).await?);
@@ -107,12 +107,24 @@ struct Line<'a> {
     locked: Option<Locked>,
     /// Those that were read. Some may have come to stand behind others that were not.
     known: BTreeMap<Place, Candidate>,
+    /// Those of them who are not available after all, as their blocks say.
+    away: HashSet<Uuid>,
     read: Read,
     /// How many are read next: more each time.
     most: u64,
 }
 
-impl Line<'_> {
+impl<'a> Line<'a> {
+    fn new(
+        transaction: &'a DatabaseTransaction,
+        search: &'a Search<'a>,
+        locked: Option<Locked>,
+        most: u64,
+    ) -> Self {
+        let (known, away) = (BTreeMap::new(), HashSet::new());
+        Self { transaction, search, locked, known, away, read: Read::None, most }
+    }
+
     /// Assigns to the next who is not left out.
     async fn next(
         &mut self,
@@ -129,6 +141,7 @@ impl Line<'_> {
                     continue;
                 }
                 let reason = match unfit.get(&candidate.id) {
+                    None if self.away.contains(&candidate.id) => SkipReason::LiveChatUnavailable,
                     None if candidate.has_room() => {
                         next = Some(*place);
                         break;
@@ -188,8 +201,27 @@ impl Line<'_> {
             }
             _ => Read::All,
         };
-        self.known.extend(page.into_iter().map(|candidate| (candidate.place(), candidate)));
+        let outdated = page.iter().filter(|candidate| candidate.is_outdated);
+        self.find_away(outdated.map(|candidate| candidate.id).collect()).await?;
+        // Whoever joined anew in between is read twice, and stays where it was.
+        let known: HashSet<Uuid> = self.known.values().map(|candidate| candidate.id).collect();
+        let new = page.into_iter().filter(|candidate| !known.contains(&candidate.id));
+        self.known.extend(new.map(|candidate| (candidate.place(), candidate)));
         self.most *= 8;
+        Ok(())
+    }
+
+    /// Asks blocks and toggles where what is noted of a status is too old.
+    async fn find_away(&mut self, outdated: Vec<Uuid>) -> Result<()> {
+        if outdated.is_empty() {
+            return Ok(());
+        }
+        let select = agent::Entity::find().filter(agent::Column::Id.is_in(outdated));
+        for agent in select.all(self.transaction).await? {
+            if why_not(&agent, self.search.now)?.is_some() {
+                self.away.insert(agent.id);
+            }
+        }
         Ok(())
     }
 

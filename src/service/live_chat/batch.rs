@@ -47,9 +47,8 @@ impl Wanted {
     }
 
     /// What names its conversation, where that matters.
-    fn conversation(&self) -> Option<(&str, &str)> {
-        let conversation = self.request.conversation_id.as_deref().filter(|_| self.is_once)?;
-        Some((&self.request.requester, conversation))
+    pub(super) fn conversation(&self) -> Option<(&str, &str)> {
+        self.request.conversation().filter(|_| self.is_once)
     }
 }
 
@@ -78,10 +77,12 @@ impl Lines {
         true
     }
 
-    /// The next of a line to be done together; none where it is worked off.
+    /// The next of a line to be done together; none where it is worked off. Whoever was given up while it waited is
+    /// left out: nobody is asked to chat with somebody who has gone.
     fn take(&self, queue: &str) -> Option<Vec<Waiting>> {
         let mut lines = self.lock();
         let line = lines.get_mut(queue)?;
+        line.retain(|waiting| !waiting.done.is_closed());
         if line.is_empty() {
             lines.remove(queue);
             return None;
@@ -114,7 +115,7 @@ async fn work_off(app: Arc<App>, queue: String) {
             vec![None; wanted.len()]
         });
         for (done, placed) in waiting.into_iter().zip(placed) {
-            // An error says that the request was given up meanwhile.
+            // An error says that the request was given up in the meantime; it is made all the same.
             let _ = done.send(placed);
         }
     }
@@ -172,10 +173,7 @@ async fn open_already(
     let open = request::open_of_conversations(transaction, &conversations).await?;
     let open_of = |wanted: &Wanted| {
         let name = wanted.conversation()?;
-        let is_of = |open: &&Model| {
-            (open.requester.as_str(), open.conversation_id.as_deref()) == (name.0, Some(name.1))
-        };
-        open.iter().find(is_of).cloned()
+        open.iter().find(|open| open.conversation() == Some(name)).cloned()
     };
     Ok(wanted.iter().map(open_of).collect())
 }
@@ -210,7 +208,7 @@ async fn place_all(
         let mut record = Record::new(&wanted.resolved);
         record.note_all(place, noted);
         advance::note_others(&others, place, true, &mut record, now)?;
-        let offer = advance::new_offer(app, wanted.request.id, agent, now);
+        let offer = advance::new_offer(app, wanted.request.id, agent);
         let mut request = wanted.request.clone();
         advance::set_record(&mut request, &record)?;
         request.due_at = Some(offer.expires_at);

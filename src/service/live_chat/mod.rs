@@ -5,8 +5,9 @@
 //! transaction under the request's row, so that it does not matter which process makes it, and what is due
 //! by itself says when in `due_at`, so that it does not matter which process lives.
 //!
-//! Locks are taken in this order: the request, one queue, one agent. What was looked at in vain is given
-//! back before the next, so two requests never wait for each other in a circle.
+//! Locks are taken in this order: conversations, a request that is there, one queue, agents in order of ID. What was
+//! looked at in vain is given back before the next, so two requests never wait for each other in a circle. Requests
+//! that are made together (`batch`) hold several agents; one by itself holds one.
 
 mod advance;
 mod assign;

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use sea_orm::EntityTrait;
 use uuid::Uuid;
 
-use super::advance::{Moving, resolve};
+use super::advance::{Moving, resolve_again};
 use super::told::{self, Told};
 use super::transact;
 use crate::app::App;
@@ -107,7 +107,7 @@ fn why_missed(found: &offer::Model, request: &request::Model) -> &'static str {
 /// As [`accept`].
 pub async fn decline(app: &App, caller: &Caller, id: Uuid) -> Result<offer::Model> {
     let (_, request) = own(app, caller, id).await?;
-    let resolved = resolve(app, &request).await?;
+    let resolved = resolve_again(app, &request).await?;
     transact!(app, |transaction, effects| {
         let locked = request::lock(transaction, request.id).await?;
         let mut request = locked.ok_or_else(|| unknown(id))?;

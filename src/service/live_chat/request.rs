@@ -72,13 +72,13 @@ pub async fn request(app: &Arc<App>, caller: &Caller, new: NewRequest) -> Result
     if let Some(person) = &request.person {
         quota::count_live_chat(app, caller, &person.0.email).await?;
     }
-    let is_once = matches!(caller, Caller::Key { .. }) && request.conversation_id.is_some();
+    let is_once = matches!(caller, Caller::Key { .. });
     let resolved = match resolve(app, &request).await {
         Ok(resolved) => Arc::new(resolved),
         Err(error) => {
-            // Whoever asks again is answered even if the agent that was asked for is gone.
-            let open = if is_once { open_already(&app.db, &request).await? } else { None };
-            return open.ok_or(error);
+            // Whoever asks again is answered even if the agent or the team that was asked for is gone.
+            let conversation = request.conversation().filter(|_| is_once);
+            return open_already(&app.db, conversation).await?.ok_or(error);
         }
     };
     let wanted = Wanted { request, resolved, is_once };
@@ -90,32 +90,29 @@ pub async fn request(app: &Arc<App>, caller: &Caller, new: NewRequest) -> Result
 
 /// Makes a request, whatever becomes of it.
 async fn by_itself(app: &App, wanted: Wanted) -> Result<Model> {
-    let Wanted { request, resolved, is_once } = wanted;
     transact!(app, |transaction, effects| {
-        if is_once {
-            let conversation = request.conversation_id.as_deref().unwrap_or_default();
-            let conversation = [(request.requester.as_str(), conversation)];
-            request::lock_conversations(transaction, &conversation).await?;
-            if let Some(open) = open_already(transaction, &request).await? {
-                return Ok(open);
-            }
+        let conversation = wanted.conversation();
+        request::lock_conversations(transaction, conversation.as_slice()).await?;
+        if let Some(open) = open_already(transaction, conversation).await? {
+            return Ok(open);
         }
-        let mut made = request.clone();
+        let mut made = wanted.request.clone();
         let row = made.clone().into_active_model().reset_all();
         request::Entity::insert(row).exec_without_returning(transaction).await?;
-        let now = app.now();
-        let mut moving = Moving { app, transaction, resolved: &resolved, effects, now };
+        let (resolved, now) = (wanted.resolved.as_ref(), app.now());
+        let mut moving = Moving { app, transaction, resolved, effects, now };
         moving.tell(&made, Told::Requested).await?;
         moving.offer(&mut made).await?;
         Ok(made)
     })
 }
 
-/// What is open of the request's conversation.
-async fn open_already<C: ConnectionTrait>(db: &C, request: &Model) -> Result<Option<Model>> {
-    let conversation = request.conversation_id.as_deref().unwrap_or_default();
-    let conversation = [(request.requester.as_str(), conversation)];
-    Ok(request::open_of_conversations(db, &conversation).await?.pop())
+/// What is open of a conversation.
+async fn open_already<C: ConnectionTrait>(
+    db: &C,
+    conversation: Option<(&str, &str)>,
+) -> Result<Option<Model>> {
+    Ok(request::open_of_conversations(db, conversation.as_slice()).await?.pop())
 }
 
 fn check(app: &App, caller: &Caller, new: NewRequest) -> Result<Model> {

@@ -72,12 +72,13 @@ pub async fn open_of<C: ConnectionTrait>(db: &C, request: Uuid) -> Result<Option
         .await
 }
 
-/// Who was offered a request, whatever came of it.
+/// Who was offered a request and is not to be asked again: of whom it was withdrawn may be back.
 ///
 /// # Errors
 /// The database's own.
 pub async fn asked<C: ConnectionTrait>(db: &C, request: Uuid) -> Result<Vec<Uuid>, DbErr> {
-    ids(db, "SELECT agent_id FROM live_chat_offers WHERE request_id = ?", [request.into()]).await
+    let sql = "SELECT agent_id FROM live_chat_offers WHERE request_id = ? AND state <> 'WITHDRAWN'";
+    ids(db, sql, [request.into()]).await
 }
 
 /// Ends an open offer in this state. False where it is no longer open.

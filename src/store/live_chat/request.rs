@@ -92,6 +92,11 @@ pub struct Route {
 }
 
 impl Model {
+    /// The conversation that it is about, and whose that is, where it has one.
+    pub fn conversation(&self) -> Option<(&str, &str)> {
+        Some((&self.requester, self.conversation_id.as_deref()?))
+    }
+
     /// Whether nothing more can come of it.
     pub fn is_over(&self) -> bool {
         self.state != OFFERED && self.state != ACCEPTED

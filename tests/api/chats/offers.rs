@@ -58,6 +58,18 @@ on_both! {
         assert_eq!(test.offers(&id, &[(&ada, "Ada"), (&bob, "Bob")]).await, ["DECLINED Bob", "OPEN Ada"]);
     }
 
+    async fn who_went_and_is_back_is_asked_again(test: Test) {
+        let (ada, bob) = (test.chatter("Ada").await, test.chatter("Bob").await);
+        let who = [(&ada, "Ada"), (&bob, "Bob")];
+        let id = test.offered(json!({})).await;
+        test.toggle(&ada, "UNAVAILABLE").await;
+        test.run_chats().await;
+        assert_eq!(test.offers(&id, &who).await, ["WITHDRAWN Ada", "OPEN Bob"]);
+        test.toggle(&ada, "AVAILABLE").await;
+        test.decline(&bob, &id).await;
+        assert_eq!(test.offers(&id, &who).await, ["WITHDRAWN Ada", "DECLINED Bob", "OPEN Ada"]);
+    }
+
     async fn an_accept_that_comes_too_late_is_told_so(test: Test) {
         let (ada, bob) = (test.chatter("Ada").await, test.chatter("Bob").await);
         let id = test.offered(json!({})).await;

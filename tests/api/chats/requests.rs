@@ -105,6 +105,23 @@ on_both! {
         assert_ne!(ask(&key).await, first);
     }
 
+    async fn a_team_that_is_gone_is_not_found(test: Test) {
+        let grace = test.chatter("Grace").await;
+        let query = "mutation($id: ID!) { createTeam(input: { name: \"Sales\", memberIds: [$id] }) { id } }";
+        let team = test.admin(query, json!({ "id": grace.id })).await.data("/createTeam/id");
+        let key = test.key(Profile::MarketingAdmin).await;
+        let ask = async |conversation: &str| {
+            let input = json!({ "conversationId": conversation, "route": { "teamId": team } });
+            test.send(&key, REQUEST, json!({ "input": input })).await
+        };
+        let first = ask("c-1").await.data("/requestLiveChat/request/id");
+        test.admin("mutation($id: ID!) { deleteTeam(teamId: $id) }", json!({ "id": team })).await.data("/deleteTeam");
+        // Whoever asks again is answered with what there is.
+        assert_eq!(ask("c-1").await.data("/requestLiveChat/request/id"), first);
+        assert_eq!(ask("c-2").await.code(), "NOT_FOUND");
+        assert_eq!(test.texts("SELECT state FROM live_chat_requests").await, ["OFFERED"]);
+    }
+
     async fn one_address_asks_so_often_an_hour(test: Test) {
         test.chatter("Grace").await;
         let input = |email: &str| json!({ "person": { "email": email, "lastName": "L" } });

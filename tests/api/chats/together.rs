@@ -81,6 +81,23 @@ on_both! {
         }
     }
 
+    async fn who_gives_up_while_waiting_is_not_offered(test: Test) {
+        chatters(&test, 2).await;
+        ask_at_once([&test.app, &test.app], 1).await;
+        // The queue is held up: one waits for it and is being offered already, another waits for that one.
+        let held = frontdesk::store::begin(&test.app.db).await.unwrap();
+        frontdesk::store::queue::lock(&held, "chat/all").await.unwrap();
+        let patience = std::time::Duration::from_millis(500);
+        for _ in 0..2 {
+            let asked = live_chat::request(&test.app, &Caller::Visitor, NEW);
+            assert!(tokio::time::timeout(patience, asked).await.is_err(), "it waits");
+        }
+        held.rollback().await.unwrap();
+        // The line goes on with whoever comes next.
+        ask_at_once([&test.app, &test.app], 1).await;
+        assert_eq!(test.texts("SELECT state FROM live_chat_requests").await, [OFFERED; 3]);
+    }
+
     async fn few_transactions_serve_many_requests(test: Test) {
         chatters(&test, 10).await;
         let before = test.statements.load(Ordering::Relaxed);
