@@ -380,3 +380,33 @@ async fn one_world(test: &Test, seed: u64) {
         }
     }
 }
+
+on_both! {
+    async fn a_record_keeps_what_says_most(test: Test) {
+        let mut agents = Vec::new();
+        for number in 0..55 {
+            agents.push(test.agent(&format!("Unconnected{number}")).await);
+        }
+        agents.push(test.bookable_agent("Good").await);
+        for priority in 1..=105 {
+            rule(&test, "Spain", priority, json!({ "agentIds": [agents[0]] })).await;
+        }
+        let members: Vec<&str> = agents.iter().map(String::as_str).collect();
+        let all = team(&test, "All", &members).await;
+        rule(&test, "France", 1000, json!({ "teamId": all })).await;
+        let made = book(&test, "v@acme.example", "France", "2027-01-05T10:00:00Z").await;
+        let routing = made.data("/bookMeeting/booking/routing");
+        let rules = routing["rules"].as_array().unwrap();
+        assert_eq!(rules.len(), 100);
+        assert_eq!(rules[98]["name"], "Spain 99");
+        assert_eq!(rules[99], json!({ "name": "France 1000", "priority": 1000, "matched": true }));
+        let tier = &routing["tiers"][0];
+        assert_eq!(tier["candidateCount"], 56);
+        let candidates = tier["candidates"].as_array().unwrap();
+        assert_eq!(candidates.len(), 50);
+        assert_eq!(routing["chosen"]["name"], "Good");
+        assert_eq!(candidates[49]["agent"]["name"], "Good");
+        assert_eq!(candidates[49]["outcome"], "CHOSEN");
+        assert!(candidates[..49].iter().all(|candidate| candidate["reason"] == "NO_CALENDAR"));
+    }
+}
