@@ -228,7 +228,8 @@ impl RoutingTier {
         self.tier.candidates.iter().map(candidate).collect()
     }
 
-    /// How many candidates were looked at. For a live chat that is up to a few behind whoever was asked.
+    /// How many candidates were looked at, of whom at most 50 are kept. For a live chat that is up to a few
+    /// behind whoever was asked last.
     async fn candidate_count(&self) -> usize {
         self.tier.count
     }

@@ -311,7 +311,7 @@ pub(super) async fn others(
             .filter(agent::Column::Id.is_not_in(noted.iter().copied())),
         None => return Ok(Vec::new()),
     };
-    let most = u64::try_from(routing::MOST_CANDIDATES).unwrap_or(u64::MAX);
+    let most = u64::try_from(routing::MOST_CANDIDATES.saturating_sub(noted.len())).unwrap_or(0);
     Ok(select.order_by_asc(agent::Column::Id).limit(most).all(transaction).await?)
 }
 
@@ -358,7 +358,8 @@ fn go_on(before: Record, resolved: &Resolved) -> Record {
         let same = before.tiers.iter().find(|was| (was.kind, was.id) == (tier.kind, tier.id));
         if let Some(was) = same {
             tier.candidates = was.candidates.clone();
-            tier.count = was.count;
+            // Those of whom nothing is kept are counted when they are looked at again.
+            tier.count = was.candidates.len();
         }
     }
     record

@@ -112,4 +112,27 @@ on_both! {
             "ALL", "Ada:DID_NOT_ANSWER", "Bob:DECLINED", "Eve:LIVE_CHAT_UNAVAILABLE", "Ida:LIVE_CHAT_LIMIT",
         ]);
     }
+
+    async fn who_is_looked_at_again_is_counted_once(test: Test) {
+        let mut members = vec![test.chatter("Bob").await, test.chatter("Cat").await];
+        for number in 0..58 {
+            let away = test.chatter(&format!("Away{number}")).await;
+            test.toggle(&away, "UNAVAILABLE").await;
+            members.push(away);
+        }
+        let ids: Vec<&str> = members.iter().map(|member| member.id.as_str()).collect();
+        let query = "mutation($ids: [ID!]!) { createTeam(input: { name: \"Sales\", memberIds: $ids }) { id } }";
+        let team = test.admin(query, json!({ "ids": ids })).await.data("/createTeam/id");
+        let id = test.offered(json!({ "route": { "teamId": team } })).await;
+        let counted = async || {
+            let query = "query($id: ID!) { liveChatRequest(id: $id) { routing { tiers {
+                candidateCount candidates { outcome } } } } }";
+            let found = test.admin(query, json!({ "id": id })).await;
+            let tier = found.data("/liveChatRequest/routing/tiers/0");
+            (tier["candidateCount"].as_u64().unwrap(), tier["candidates"].as_array().unwrap().len())
+        };
+        assert_eq!(counted().await, (50, 50));
+        test.decline(&members[0], &id).await;
+        assert_eq!(counted().await, (50, 50));
+    }
 }
