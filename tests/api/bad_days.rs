@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use calendar_provider::{EventSnapshot, TimeRange};
 use chrono::{DateTime, TimeDelta, Utc};
+use frontdesk::config::Config;
 use frontdesk::service::changes::{Change, Listener, Topic};
 use serde_json::{Value, json};
 
 use crate::on_both;
+use crate::support::Database;
 use crate::support::calendar::{Fault, REMOTE};
 use crate::support::office::Office;
 
@@ -18,6 +20,16 @@ const DOWN: &str = "the calendar can't be reached: no connection";
 fn agent_news(news: &mut Listener) -> usize {
     let all = std::iter::from_fn(|| news.told());
     all.filter(|change| matches!(change, Change::Agent(_))).count()
+}
+
+/// An office that waits long for calendars.
+struct Patient(Office);
+
+impl Patient {
+    async fn start(database: Database) -> Self {
+        let patient = |config: &mut Config| config.limits.provider_timeout_seconds = 9;
+        Self(Office::start_with(database, |_| {}, patient).await)
+    }
 }
 
 impl Office {
@@ -65,6 +77,19 @@ on_both! {
         office.pass(60).await;
         assert_eq!(office.standing().await.1, "UNREACHABLE");
         assert_eq!(office.standing_of(&second).await.1, "CONNECTED");
+    }
+
+    async fn a_silent_calendar_is_not_waited_for_where_another_is_free(patient: Patient) {
+        let office = patient.0;
+        office.test.clock.advance(TimeDelta::seconds(1));
+        let (silent, free) = (office.hire("Hedy").await, office.hire("Ida").await);
+        office.calendar.fail_reads_of(&office.agent, Fault::Down);
+        office.calendar.fail_reads_of(&silent, Fault::Silent);
+        let begun = Instant::now();
+        let booked = office.test.book(Value::Null, AT_10, "ada@visitors.example").await;
+        assert_eq!(booked.data("/bookMeeting/booking/agent/id"), free);
+        assert_eq!(office.calendar.calls("free_busy"), 3);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     }
 
     async fn an_answer_that_makes_no_sense_is_not_an_empty_calendar(office: Office) {

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use crate::on_both;
+use crate::support::calendar::Fault;
 use crate::support::office::Office;
 use crate::support::{Answer, Test};
 
@@ -200,6 +201,28 @@ on_both! {
         });
         assert_eq!(booked.data("/bookMeeting/booking/agent/id"), *second);
         assert_eq!(office.calendar.calls("free_busy"), 3, "who is known to be booked is not asked again");
+    }
+
+    async fn a_calendar_that_was_not_free_is_asked_once_for_a_booking(office: Office) {
+        office.test.clock.advance(TimeDelta::seconds(1));
+        let mut hired = Vec::new();
+        for name in ["Hedy", "Ida", "Joan"] {
+            hired.push(office.hire(name).await);
+        }
+        let at = "2027-01-05T10:00:00Z";
+        office.calendar.fail_reads_of(&office.agent, Fault::Down);
+        office.calendar.fail_reads_of(&hired[0], Fault::Down);
+        let held = office.calendar.hold_next_free_busy();
+        let booking = office.test.book(Value::Null, at, "ada@visitors.example");
+        let (booked, ()) = tokio::join!(booking, async {
+            held.begun().await;
+            let route = json!({ "agentId": hired[1] });
+            office.test.book(route, at, "eve@visitors.example").await.data("/bookMeeting/booking/id");
+            held.go_on();
+        });
+        assert_eq!(booked.data("/bookMeeting/booking/agent/id"), *hired[2]);
+        // One for the other visitor.
+        assert_eq!(office.calendar.calls("free_busy"), 5);
     }
 
     async fn eight_agents_with_calendars_elsewhere_get_one_meeting_each(office: Office) {

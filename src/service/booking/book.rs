@@ -198,7 +198,7 @@ async fn make(
     let mut refusals = Refusals::new();
     let (mut round, mut at_once) = (1, 1);
     loop {
-        let (mut lines, refused) = gather(app, request, resolved, at_once).await?;
+        let (mut lines, refused) = gather(app, request, resolved, at_once, &refusals).await?;
         refusals.extend(refused);
         let outcome = commit(app, caller, request, resolved, &mut lines).await?;
         let is_taken = matches!(outcome, Outcome::Taken);
