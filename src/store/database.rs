@@ -37,6 +37,18 @@ pub async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, 
     Database::connect(options).await
 }
 
+/// How many transactions something that is done by itself has at once, so that requests find connections: a
+/// quarter of them, 8 at most, and one on SQLite, which has one writer.
+pub fn transactions_at_once(db: &DatabaseConnection) -> usize {
+    match db.get_database_backend() {
+        DbBackend::Postgres => {
+            let most = db.get_postgres_connection_pool().options().get_max_connections() / 4;
+            usize::try_from(most.clamp(1, 8)).unwrap_or(1)
+        }
+        _ => 1,
+    }
+}
+
 /// Begins a transaction that will write. On SQLite it takes the writer's place at once, since a
 /// reader that turns writer is refused where another wrote in between.
 ///

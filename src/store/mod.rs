@@ -32,7 +32,7 @@ pub mod webhook;
 
 pub use database::{
     begin, connect, is_guard_violation, is_unique_violation, is_worth_another_try, like, run_raw,
-    statement,
+    statement, transactions_at_once,
 };
 pub use json::JsonOf;
 pub use lease::Lease;

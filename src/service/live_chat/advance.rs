@@ -18,16 +18,14 @@ use crate::app::App;
 use crate::scheduling::ChatStatus;
 use crate::service::changes::Change;
 use crate::service::routing::{
-    self, CandidateRecord, Outcome, Purpose, Record, Resolved, Route, SkipReason, Tier,
+    self, CandidateRecord, Outcome, Purpose, Record, Resolved, Route, SkipReason, Tier, TierRecord,
 };
 use crate::service::{Error, Result};
 use crate::store::live_chat::candidate::{self, Search};
 use crate::store::live_chat::offer::{self, DECLINED, EXPIRED, WITHDRAWN};
 use crate::store::live_chat::request::{self, ACCEPTED, ENDED, IDLE, Model, OFFERED, UNANSWERED};
-use crate::store::{JsonOf, agent};
+use crate::store::{self, JsonOf, agent};
 
-/// Requests that are moved on at once by one look at the clock.
-const AT_ONCE: usize = 8;
 /// Requests that one look at the clock reads.
 const MOST_DUE: u32 = 200;
 
@@ -153,7 +151,8 @@ impl Moving<'_> {
 
     /// Offers the request to whoever is next; nobody left: it stays unanswered.
     pub(super) async fn offer(&mut self, request: &mut Model) -> Result<()> {
-        let mut record = go_on(record(request)?, self.resolved);
+        let before = record(request)?;
+        let mut record = go_on(&before, self.resolved);
         let mut made = None;
         let resolved = self.resolved;
         let asked = [HashSet::from_iter(offer::asked(self.transaction, request.id).await?)];
@@ -163,6 +162,7 @@ impl Moving<'_> {
                 break;
             }
         }
+        keep_counts(&mut record, &before);
         set_record(request, &record)?;
         self.effects.push(Change::LiveChatRequest(request.id));
         match made {
@@ -352,17 +352,29 @@ pub(super) fn set_record(request: &mut Model, record: &Record) -> Result<()> {
 }
 
 /// Keeps what is known of the tiers, which may be others than when the record was begun.
-fn go_on(before: Record, resolved: &Resolved) -> Record {
+fn go_on(before: &Record, resolved: &Resolved) -> Record {
     let mut record = Record::new(resolved);
     for tier in &mut record.tiers {
-        let same = before.tiers.iter().find(|was| (was.kind, was.id) == (tier.kind, tier.id));
-        if let Some(was) = same {
+        if let Some(was) = same_tier(before, tier) {
             tier.candidates = was.candidates.clone();
             // Those of whom nothing is kept are counted when they are looked at again.
             tier.count = was.candidates.len();
         }
     }
     record
+}
+
+/// Those of whom nothing is kept may not have been looked at again: as many as before there were at least.
+fn keep_counts(record: &mut Record, before: &Record) {
+    for tier in &mut record.tiers {
+        if let Some(was) = same_tier(before, tier) {
+            tier.count = tier.count.max(was.count);
+        }
+    }
+}
+
+fn same_tier<'a>(record: &'a Record, tier: &TierRecord) -> Option<&'a TierRecord> {
+    record.tiers.iter().find(|was| (was.kind, was.id) == (tier.kind, tier.id))
 }
 
 /// Why an agent can't take a chat at all, room aside.
@@ -408,8 +420,9 @@ pub async fn withdraw_from_unavailable(app: &App) -> Result<usize> {
 
 async fn advance_all(app: &App, requests: Vec<Uuid>) -> Result<usize> {
     let count = requests.len();
+    let at_once = store::transactions_at_once(&app.db);
     let mut moved =
-        futures_util::stream::iter(requests).map(|id| advance(app, id)).buffer_unordered(AT_ONCE);
+        futures_util::stream::iter(requests).map(|id| advance(app, id)).buffer_unordered(at_once);
     let mut first_error = Ok(count);
     while let Some(done) = moved.next().await {
         if let Err(error) = done {

@@ -20,8 +20,6 @@ use crate::store::{self, agent, process, push_registration};
 const VISITOR_CHARS: usize = 80;
 /// Offers that one look reads.
 const MOST_AT_ONCE: u32 = 200;
-/// Offers that are told at once.
-const AT_ONCE: usize = 4;
 
 /// What a browser is to be told.
 #[derive(Clone, Debug)]
@@ -59,7 +57,7 @@ pub async fn tell_absent(app: &App) -> Result<usize> {
     let untold = offer::not_pushed(&app.db, app.now(), MOST_AT_ONCE).await?;
     let mut told = futures_util::stream::iter(untold)
         .map(|(id, request)| tell(app, id, request))
-        .buffer_unordered(AT_ONCE);
+        .buffer_unordered(store::transactions_at_once(&app.db));
     let (mut pushed, mut failed) = (0, None);
     while let Some(done) = told.next().await {
         match done {

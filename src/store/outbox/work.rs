@@ -23,8 +23,8 @@ pub struct Room {
 /// predicate: a row is claimed by one worker at a time.
 ///
 /// Webhooks that have answered lately go before those that fail, or one whose receiver hangs would
-/// hold up the others with all that it was not told yet. For the same reason pushes to agents of whom no
-/// push is under way or has failed go before others.
+/// hold up the others with all that it was not told yet. For the same reason agents have
+/// their pushes in turn, those first of whom none is under way or has failed.
 ///
 /// # Errors
 /// The database's own.
@@ -54,6 +54,7 @@ pub async fn claim<C: ConnectionTrait>(
                 AND (d.lease_until IS NULL OR d.lease_until <= ?) \
                 ORDER BY EXISTS (SELECT 1 FROM outbox f WHERE f.agent_id = d.agent_id \
                     AND f.kind = 'WEB_PUSH' AND f.state = 'PENDING' AND f.attempts > 0), \
+                ROW_NUMBER() OVER (PARTITION BY d.agent_id ORDER BY d.attempts, d.run_at, d.id), \
                 d.attempts, d.run_at LIMIT {web_pushes})) \
             ORDER BY o.run_at LIMIT {all} {lock}) \
          UPDATE outbox SET lease_id = ?, lease_until = ?, lease_process = ?, \

@@ -24,6 +24,18 @@ impl Patient {
     }
 }
 
+/// Registers many browsers of the desk's agent and one of another's, whom it returns.
+async fn many_and_one(desk: &Desk) -> String {
+    for number in 2..8 {
+        let input = desk.service.browser(&format!("slow-{number}"), number).input(&desk.agent);
+        desk.test.register(&desk.test.admin, input).await.data("/registerPushSubscription");
+    }
+    let alan = desk.test.agent("Alan").await;
+    let input = desk.service.browser("alans", 9).input(&alan);
+    desk.test.register(&desk.test.admin, input).await.data("/registerPushSubscription");
+    alan
+}
+
 on_both! {
     async fn a_browser_that_is_no_more_is_removed(desk: Desk) {
         for status in [404, 410] {
@@ -103,15 +115,27 @@ on_both! {
         assert_eq!(desk.test.count("outbox WHERE state = 'DONE'").await, 1);
     }
 
+    async fn agents_have_their_pushes_in_turn(patient: Patient) {
+        let desk = patient.0;
+        let alan = many_and_one(&desk).await;
+        desk.service.reply(&[Reply::Silence; 2]);
+        desk.offer().await;
+        desk.offer_to(&alan, None, None).await;
+        let shutdown = CancellationToken::new();
+        let worker = tokio::spawn(jobs::run(Arc::clone(&desk.test.app), shutdown.clone()));
+        let mut asked = Vec::new();
+        while asked.len() < 2 {
+            asked.extend(desk.service.received().into_iter().map(|received| received.path));
+            tokio::task::yield_now().await;
+        }
+        assert!(asked.iter().any(|path| path == "/secret-alans"), "{asked:?}");
+        shutdown.cancel();
+        worker.abort();
+    }
+
     async fn one_agents_browsers_that_hang_do_not_hold_up_anothers(patient: Patient) {
         let desk = patient.0;
-        for number in 2..8 {
-            let input = desk.service.browser(&format!("slow-{number}"), number).input(&desk.agent);
-            desk.test.register(&desk.test.admin, input).await.data("/registerPushSubscription");
-        }
-        let alan = desk.test.agent("Alan").await;
-        let input = desk.service.browser("alans", 9).input(&alan);
-        desk.test.register(&desk.test.admin, input).await.data("/registerPushSubscription");
+        let alan = many_and_one(&desk).await;
         // The first is under way and hangs; then it is the other agent's turn, before six more of the same.
         desk.service.reply(&[Reply::Silence]);
         desk.offer().await;
