@@ -18,6 +18,10 @@ use crate::store::queue::{self, Locked};
 
 /// Candidates read first at the least, beyond one for each request.
 const PAGE: u64 = 8;
+/// Candidates read at once at the most.
+const MOST_READ: u64 = 4096;
+/// Agents read at once whose noted status is too old: databases take so many values in one statement.
+const MOST_OUTDATED: usize = 500;
 /// Candidates behind the chosen one that are noted.
 const BEHIND: usize = 9;
 
@@ -202,24 +206,26 @@ impl<'a> Line<'a> {
             _ => Read::All,
         };
         let outdated = page.iter().filter(|candidate| candidate.is_outdated);
-        self.find_away(outdated.map(|candidate| candidate.id).collect()).await?;
+        let outdated: Vec<Uuid> = outdated.map(|candidate| candidate.id).collect();
+        self.find_away(&outdated).await?;
         // Whoever joined anew in between is read twice, and stays where it was.
         let known: HashSet<Uuid> = self.known.values().map(|candidate| candidate.id).collect();
         let new = page.into_iter().filter(|candidate| !known.contains(&candidate.id));
         self.known.extend(new.map(|candidate| (candidate.place(), candidate)));
-        self.most *= 8;
+        self.most = (self.most * 8).min(MOST_READ);
         Ok(())
     }
 
     /// Asks blocks and toggles where what is noted of a status is too old.
-    async fn find_away(&mut self, outdated: Vec<Uuid>) -> Result<()> {
-        if outdated.is_empty() {
-            return Ok(());
-        }
-        let select = agent::Entity::find().filter(agent::Column::Id.is_in(outdated));
-        for agent in select.all(self.transaction).await? {
-            if why_not(&agent, self.search.now)?.is_some() {
-                self.away.insert(agent.id);
+    async fn find_away(&mut self, outdated: &[Uuid]) -> Result<()> {
+        for outdated in outdated.chunks(MOST_OUTDATED) {
+            let select = agent::Entity::find();
+            let select = select.filter(agent::Column::Id.is_in(outdated.iter().copied()));
+            for agent in select.all(self.transaction).await? {
+                // What can't be read is told by what follows schedules, and must not keep others from being asked.
+                if !matches!(why_not(&agent, self.search.now), Ok(None)) {
+                    self.away.insert(agent.id);
+                }
             }
         }
         Ok(())

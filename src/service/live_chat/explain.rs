@@ -49,13 +49,10 @@ async fn in_turn(app: &App, tier: &Tier, place: usize, record: &mut Record) -> R
         for candidate in &page {
             let reason = if record.chosen.is_some() {
                 None
-            } else if !candidate.has_room() {
-                Some(SkipReason::LiveChatLimit)
-            } else if candidate.is_outdated {
-                let found = agent::Entity::find_by_id(candidate.id).one(&app.db).await?;
-                found.map_or(Ok(Some(SkipReason::Inactive)), |agent| why_not(&agent, app.now()))?
             } else {
-                None
+                let away =
+                    if candidate.is_outdated { away(app, candidate.id).await? } else { None };
+                away.or_else(|| (!candidate.has_room()).then_some(SkipReason::LiveChatLimit))
             };
             let outcome = match reason {
                 Some(reason) => Outcome::Skipped(reason),
@@ -68,6 +65,14 @@ async fn in_turn(app: &App, tier: &Tier, place: usize, record: &mut Record) -> R
             return Ok(());
         }
         after = page.last().map(Candidate::place);
+    }
+}
+
+/// Why an agent is not available after all, where what is noted of that is too old.
+async fn away(app: &App, id: Uuid) -> Result<Option<SkipReason>> {
+    match agent::Entity::find_by_id(id).one(&app.db).await? {
+        Some(agent) => why_not(&agent, app.now()),
+        None => Ok(Some(SkipReason::Inactive)),
     }
 }
 
