@@ -162,7 +162,7 @@ fn no_rule(field: &str) -> Error {
 
 /// Who calls.
 pub(crate) fn caller<'a>(ctx: &Context<'a>) -> &'a Caller {
-    ctx.data_opt::<Caller>().unwrap_or(&Caller::Visitor)
+    ctx.data_opt::<Caller>().unwrap_or(&Caller::Visitor { network: None })
 }
 
 /// What the process holds.
@@ -248,7 +248,7 @@ impl Viewer {
     /// What the caller is.
     async fn kind(&self) -> ViewerKind {
         match self.0 {
-            Caller::Visitor => ViewerKind::Visitor,
+            Caller::Visitor { .. } => ViewerKind::Visitor,
             Caller::Key { .. } => ViewerKind::ApiKey,
             Caller::Agent { .. } => ViewerKind::Agent,
         }

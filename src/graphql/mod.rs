@@ -116,7 +116,9 @@ impl Identify for Identifier {
         &self,
         credentials: Credentials<'_>,
     ) -> Result<Identity, async_graphql::Error> {
-        let known = service::access::identify(&self.0, credentials.bearer).await;
+        let known =
+            service::access::identify(&self.0, credentials.bearer, credentials.client.network())
+                .await;
         let known = known.map_err(error::ApiError::from)?;
         let mut identity = Identity::default();
         identity.data.insert(known.caller);

@@ -1,8 +1,6 @@
 //! Running one operation, whatever transport it came by: identify, count, execute, time out.
 
-use std::{
-    any::Any, net::IpAddr, num::NonZeroU32, panic::AssertUnwindSafe, sync::Arc, time::Duration,
-};
+use std::{any::Any, num::NonZeroU32, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_graphql::{
     Executor, Request, ServerError,
@@ -14,6 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     Shutdown,
+    client::Client,
     documents::{Documents, operation_type},
     errors::{self, LIMIT_EXCEEDED, UNAUTHENTICATED, coded},
     identity::{Credentials, Identify, Identity},
@@ -69,7 +68,7 @@ impl<E: Executor, I: Identify> Endpoint<E, I> {
 
     /// # Errors
     /// 429 above the rate.
-    pub(crate) fn limit_rate(&self, client: IpAddr, operations: NonZeroU32) -> Result<(), Refusal> {
+    pub(crate) fn limit_rate(&self, client: Client, operations: NonZeroU32) -> Result<(), Refusal> {
         let Some(limiter) = &self.limiter else { return Ok(()) };
         limiter.take(client, operations).map_err(|wait| {
             self.measure.rate_limited.increment(1);

@@ -1,6 +1,6 @@
 //! `/graphql`: which transport a request means, and the ones that answer once.
 
-use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
+use std::{num::NonZeroU32, sync::Arc};
 
 use async_graphql::{Executor, parser::types::OperationType};
 use axum::{
@@ -12,11 +12,11 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::{
+    client::{self, Client},
     endpoint::{Endpoint, timeout_error},
     errors::BAD_USER_INPUT,
     event_stream, graphiql,
     identity::{Credentials, Identify, bearer},
-    rate::client_address,
     request::{Accepts, Media, Operations, Params, read_body, require_json},
     respond::{self, Refusal, Reply},
     socket,
@@ -57,7 +57,7 @@ async fn answer<E: Executor, I: Identify>(
     }
     let call = Call {
         endpoint,
-        client: client_address(&parts, endpoint.trusted_proxies),
+        client: client::client(&parts, endpoint.trusted_proxies),
         accepts,
         deadline: endpoint.deadline(),
         parts,
@@ -85,7 +85,7 @@ fn refused<E, I>(endpoint: &Endpoint<E, I>, refusal: Refusal, media: Media) -> R
 struct Call<'a, E, I> {
     endpoint: &'a Arc<Endpoint<E, I>>,
     parts: Parts,
-    client: IpAddr,
+    client: Client,
     accepts: Accepts,
     deadline: Instant,
 }

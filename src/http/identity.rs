@@ -1,9 +1,11 @@
 //! Who is calling: found out by the server's own rule, once for each operation.
 
-use std::{future::Future, net::IpAddr, time::Duration};
+use std::{future::Future, time::Duration};
 
 use async_graphql::{Data, Error};
 use axum::http::{HeaderMap, header::AUTHORIZATION};
+
+use super::client::Client;
 
 /// What a caller shows.
 #[derive(Clone, Copy)]
@@ -12,7 +14,7 @@ pub struct Credentials<'a> {
     /// `connection_init` payload.
     pub bearer: Option<&'a str>,
     /// Where the caller connects from, proxies taken into account.
-    pub client: IpAddr,
+    pub client: Client,
 }
 
 /// Who the caller turned out to be.

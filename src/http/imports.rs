@@ -1,6 +1,5 @@
 //! Where files come in that are longer than a GraphQL request may be.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +15,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use futures_util::StreamExt;
 
+use super::client::{self, Client};
 use super::errors::BAD_USER_INPUT;
 use super::identity::bearer;
-use super::rate::{Strikes, client_address};
+use super::rate::Strikes;
 use super::request::Media;
 use super::respond::Refusal;
 use super::{HttpConfig, InvalidOrigin, cors};
@@ -61,14 +61,14 @@ async fn accounts(
     request: request::Parts,
     body: Body,
 ) -> Response {
-    let client = client_address(&request, door.trusted_proxies);
+    let client = client::client(&request, door.trusted_proxies);
     let taken = take(&door, client, query.as_deref(), &request.headers, body).await;
     taken.unwrap_or_else(|refusal| refusal.into_response(Media::Json))
 }
 
 async fn take(
     door: &Door,
-    client: IpAddr,
+    client: Client,
     query: Option<&str>,
     headers: &HeaderMap,
     body: Body,
@@ -88,11 +88,11 @@ async fn take(
 }
 
 impl Door {
-    async fn let_in(&self, client: IpAddr, headers: &HeaderMap) -> Result<(), Refusal> {
+    async fn let_in(&self, client: Client, headers: &HeaderMap) -> Result<(), Refusal> {
         if let Some(wait) = self.strikes.as_ref().and_then(|strikes| strikes.wait(client)) {
             return Err(Refusal::rate_limited(wait));
         }
-        let known = access::identify(&self.app, bearer(headers)).await;
+        let known = access::identify(&self.app, bearer(headers), client.network()).await;
         let allowed = known.and_then(|known| known.caller.require(Permission::ManageRouting));
         if let (Err(Error::Unauthenticated(_)), Some(strikes)) = (&allowed, &self.strikes) {
             strikes.count(client);

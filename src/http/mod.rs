@@ -20,6 +20,7 @@
 //! [`HttpConfig::cors_origins`]; its WebSockets need the same. Authentication is by bearer token
 //! and never by cookie, so a page has nothing of the user's to abuse; the checks are a second door.
 
+mod client;
 mod documents;
 mod endpoint;
 mod errors;
@@ -67,6 +68,7 @@ use endpoint::Endpoint;
 use measure::Measure;
 use rate::Limiter;
 
+pub use client::Client;
 pub use feed::feeds;
 pub use health::Readiness;
 pub use identity::{Credentials, Identify, Identity};

@@ -7,7 +7,6 @@
 
 mod words;
 
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Arc, LazyLock};
 
@@ -25,7 +24,8 @@ use serde::Serialize;
 use url::Url;
 use uuid::Uuid;
 
-use super::rate::{Limiter, RateLimit, client_address};
+use super::client::{self, Client};
+use super::rate::{Limiter, RateLimit};
 use crate::app::App;
 use crate::mail::Language;
 use crate::service::calendar::{self, Callback, Problem, SentOn, Told};
@@ -116,7 +116,7 @@ async fn callback(
 impl Door {
     /// What an address is answered that asks too often.
     fn refusal(&self, request: &request::Parts) -> Option<Response> {
-        let client: IpAddr = client_address(request, self.trusted_proxies);
+        let client: Client = client::client(request, self.trusted_proxies);
         let wait = self.limiter.as_ref()?.take(client, NonZeroU32::MIN).err()?;
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         let headers = [(RETRY_AFTER, HeaderValue::from(seconds))];

@@ -1,7 +1,6 @@
 //! Where calendars' providers call when something changed.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -15,7 +14,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use uuid::Uuid;
 
-use super::rate::{RateLimit, Strikes, client_address};
+use super::client::{self, Client};
+use super::rate::{RateLimit, Strikes};
 use crate::app::App;
 use crate::service::sync::{self, Answer, Call};
 
@@ -48,7 +48,7 @@ async fn take(
     // In the one form in which it was given out.
     let parsed = Uuid::try_parse(&channel).ok().filter(|id| id.to_string() == channel);
     let Some(channel) = parsed else { return empty(StatusCode::NOT_FOUND) };
-    let client = client_address(&request, door.trusted_proxies);
+    let client = client::client(&request, door.trusted_proxies);
     if let Some(refusal) = door.refusal(client) {
         return refusal;
     }
@@ -66,7 +66,7 @@ async fn take(
 
 impl Door {
     /// What an address is answered that made too many calls that are no provider's.
-    fn refusal(&self, client: IpAddr) -> Option<Response> {
+    fn refusal(&self, client: Client) -> Option<Response> {
         let wait = self.strikes.as_ref()?.wait(client)?;
         let seconds = HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
         let headers =

@@ -7,7 +7,7 @@
 mod handshake;
 mod protocol;
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_graphql::{Executor, ServerError};
 use axum::{
@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::protocol::{ClientMessage, End, ServerMessage};
 use super::{
+    client::Client,
     endpoint::{Endpoint, timeout_error},
     errors::{LIMIT_EXCEEDED, coded},
     identity::{Credentials, Identify, bearer_of},
@@ -50,7 +51,7 @@ enum Step {
 struct Session<E, I> {
     endpoint: Arc<Endpoint<E, I>>,
     socket: WebSocket,
-    client: IpAddr,
+    client: Client,
     /// From the handshake's header, then from `connection_init`, which wins.
     token: Option<String>,
     acknowledged: bool,
@@ -66,7 +67,7 @@ impl<E: Executor, I: Identify> Session<E, I> {
     fn new(
         endpoint: Arc<Endpoint<E, I>>,
         socket: WebSocket,
-        client: IpAddr,
+        client: Client,
         token: Option<String>,
     ) -> Self {
         Self {

@@ -1,6 +1,7 @@
 //! Who calls, and what they may do.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set};
 use subtle::ConstantTimeEq;
@@ -17,7 +18,11 @@ pub use super::permission::{Permission, Profile};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// Nobody we know: a visitor of the website.
-    Visitor,
+    Visitor {
+        /// The IPv4 address or IPv6 /64 network that limits count; none where limits per IP address do
+        /// not count this caller.
+        network: Option<IpAddr>,
+    },
     /// A program with an API key.
     Key {
         /// The key.
@@ -37,10 +42,15 @@ pub enum Caller {
 }
 
 impl Caller {
+    /// Whether it has neither a key nor a token.
+    pub const fn is_visitor(&self) -> bool {
+        matches!(self, Self::Visitor { .. })
+    }
+
     /// The profile, where there is one.
     pub const fn profile(&self) -> Option<Profile> {
         match self {
-            Self::Visitor => None,
+            Self::Visitor { .. } => None,
             Self::Key { profile, .. } | Self::Agent { profile, .. } => Some(*profile),
         }
     }
@@ -49,7 +59,7 @@ impl Caller {
     pub const fn agent_id(&self) -> Option<Uuid> {
         match self {
             Self::Agent { id, .. } => Some(*id),
-            Self::Visitor | Self::Key { .. } => None,
+            Self::Visitor { .. } | Self::Key { .. } => None,
         }
     }
 
@@ -66,7 +76,7 @@ impl Caller {
     /// What idempotency keys of this caller are kept apart by.
     pub(crate) fn scope(&self) -> String {
         match self {
-            Self::Visitor => "visitor".to_owned(),
+            Self::Visitor { .. } => "visitor".to_owned(),
             Self::Key { id, .. } => format!("key/{id}"),
             Self::Agent { id, .. } => format!("agent/{id}"),
         }
@@ -78,7 +88,7 @@ impl Caller {
     /// `UNAUTHENTICATED`.
     pub fn require_known(&self) -> Result<()> {
         match self {
-            Self::Visitor => Err(Error::Unauthenticated(
+            Self::Visitor { .. } => Err(Error::Unauthenticated(
                 "this needs an API key or an agent's token in the header Authorization: Bearer …",
             )),
             Self::Key { .. } | Self::Agent { .. } => Ok(()),
@@ -139,14 +149,14 @@ pub struct Known {
     pub expires_at: Option<chrono::DateTime<chrono::Utc>>,
 }
 
-/// Who carries `bearer`, the token of an Authorization header.
+/// Who carries `bearer`, the token of an Authorization header; a visitor on `network` where there is none.
 ///
 /// # Errors
 /// `UNAUTHENTICATED` where there is one and it does not work: a caller that means to be known is
 /// never served as a visitor.
-pub async fn identify(app: &App, bearer: Option<&str>) -> Result<Known> {
+pub async fn identify(app: &App, bearer: Option<&str>, network: Option<IpAddr>) -> Result<Known> {
     let Some(token) = bearer else {
-        return Ok(Known { caller: Caller::Visitor, expires_at: None });
+        return Ok(Known { caller: Caller::Visitor { network }, expires_at: None });
     };
     let refused = Error::Unauthenticated("the key or token is unknown, expired or revoked");
     let hash = app.secrets.hash(token);
@@ -166,7 +176,7 @@ pub async fn identify(app: &App, bearer: Option<&str>) -> Result<Known> {
 /// `UNAUTHENTICATED`.
 pub async fn still_holds(app: &App, caller: &Caller) -> Result<()> {
     let now = match caller {
-        Caller::Visitor => return Ok(()),
+        Caller::Visitor { .. } => return Ok(()),
         Caller::Key { id, .. } => {
             let key = api_key::Entity::find_by_id(*id).one(&app.db).await?;
             key.filter(|key| key.revoked_at.is_none()).map(|key| key.profile)

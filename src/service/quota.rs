@@ -20,7 +20,7 @@ pub(crate) async fn count_mail<C: ConnectionTrait>(
     email: &str,
 ) -> Result<()> {
     let most = app.config.limits.mails_per_hour;
-    if *caller != Caller::Visitor || count(app, db, "mail-quota", email).await? <= most {
+    if !caller.is_visitor() || count(app, db, "mail-quota", email).await? <= most {
         return Ok(());
     }
     let message = format!("at most {most} mails an hour are sent to one address; try again later");
@@ -33,7 +33,7 @@ pub(crate) async fn count_mail<C: ConnectionTrait>(
 /// `RATE_LIMITED`.
 pub(crate) async fn count_live_chat(app: &App, caller: &Caller, email: &str) -> Result<()> {
     let most = app.config.limits.live_chats_per_hour;
-    if *caller != Caller::Visitor || count(app, &app.db, "live-chat-quota", email).await? <= most {
+    if !caller.is_visitor() || count(app, &app.db, "live-chat-quota", email).await? <= most {
         return Ok(());
     }
     let message =

@@ -11,11 +11,11 @@ use axum::{
 
 use super::{Session, protocol::SUBPROTOCOL};
 use crate::http::{
+    client,
     endpoint::Endpoint,
     errors::{BAD_USER_INPUT, FORBIDDEN},
     identity::{Identify, bearer},
     measure::Open,
-    rate::client_address,
     respond::Refusal,
 };
 
@@ -38,7 +38,7 @@ pub(crate) async fn upgrade<E: Executor, I: Identify>(
     parts: &mut Parts,
 ) -> Result<Response<Body>, Refusal> {
     check_origin(&parts.headers, &endpoint.origins)?;
-    let client = client_address(parts, endpoint.trusted_proxies);
+    let client = client::client(parts, endpoint.trusted_proxies);
     let token = bearer(&parts.headers).map(str::to_owned);
     let upgrade = WebSocketUpgrade::from_request_parts(parts, &()).await;
     let upgrade = upgrade.map_err(|rejection| {

@@ -138,7 +138,7 @@ fn check(app: &App, caller: &Caller, new: NewRequest) -> Result<Model> {
         conversation_url: match (caller, new.conversation_url.as_deref()) {
             (_, None) => None,
             // Agents open it: nobody whom we don't know may lead them anywhere.
-            (Caller::Visitor, Some(_)) => {
+            (Caller::Visitor { .. }, Some(_)) => {
                 let field = "input.conversationUrl";
                 let message = format!("{field} is taken from callers with an API key alone");
                 return Err(Error::bad_input(field, message));

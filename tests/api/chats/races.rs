@@ -59,7 +59,7 @@ on_both! {
         let second = another(&test);
         let asked = (0..1000).map(|place| {
             let app = if place % 2 == 0 { &test.app } else { &second };
-            live_chat::request(app, &Caller::Visitor, new(Route::Queue))
+            live_chat::request(app, &Caller::Visitor { network: None }, new(Route::Queue))
         });
         let states: Vec<String> =
             join_all(asked).await.into_iter().map(|request| request.unwrap().state).collect();
@@ -86,7 +86,7 @@ on_both! {
             let asked = routes.iter().map(|route| {
                 let (app, route) = (std::sync::Arc::clone(&test.app), *route);
                 tokio::spawn(async move {
-                    live_chat::request(&app, &Caller::Visitor, new(route)).await.unwrap()
+                    live_chat::request(&app, &Caller::Visitor { network: None }, new(route)).await.unwrap()
                 })
             });
             let made = join_all(asked.collect::<Vec<_>>()).await;
@@ -121,7 +121,7 @@ on_both! {
         let second = another(&test);
         let asked = (0..200).map(|place| {
             let app = if place % 2 == 0 { &test.app } else { &second };
-            live_chat::request(app, &Caller::Visitor, new(routes[place % routes.len()]))
+            live_chat::request(app, &Caller::Visitor { network: None }, new(routes[place % routes.len()]))
         });
         let made: Vec<_> = join_all(asked).await.into_iter().map(|made| made.unwrap().state).collect();
         assert_eq!(made.iter().filter(|state| *state == "OFFERED").count(), 12);

@@ -37,7 +37,7 @@ async fn chatters(test: &Test, count: usize) -> Vec<Chatter> {
 async fn ask_at_once(processes: [&Arc<App>; 2], count: usize) -> Vec<String> {
     let asked = (0..count).map(|place| {
         let app = processes[place % processes.len()];
-        live_chat::request(app, &Caller::Visitor, NEW.clone())
+        live_chat::request(app, &Caller::Visitor { network: None }, NEW.clone())
     });
     join_all(asked).await.into_iter().map(|request| request.unwrap().state).collect()
 }
@@ -89,7 +89,7 @@ on_both! {
         frontdesk::store::queue::lock(&held, "chat/all").await.unwrap();
         let patience = std::time::Duration::from_millis(500);
         for _ in 0..2 {
-            let asked = live_chat::request(&test.app, &Caller::Visitor, NEW);
+            let asked = live_chat::request(&test.app, &Caller::Visitor { network: None }, NEW);
             assert!(tokio::time::timeout(patience, asked).await.is_err(), "it waits");
         }
         held.rollback().await.unwrap();
