@@ -18,6 +18,7 @@ use crate::mail::Mailer;
 use crate::secrets::Secrets;
 use crate::service::changes::Changes;
 use crate::service::live_chat::Lines;
+use crate::service::proof::{self, Verifier};
 use crate::service::push::Vapid;
 use crate::service::routing_rule::SnapshotCache;
 use crate::service::schedule::ScheduleCache;
@@ -43,6 +44,8 @@ pub struct App {
     pub http: HttpClient,
     /// How mail leaves.
     pub mailer: Mailer,
+    /// What checks visitors' proofs that they are no program; none where it is off.
+    pub verifier: Option<Arc<dyn Verifier>>,
     /// The settings.
     pub config: Config,
     /// What agents' schedules were when last read.
@@ -106,6 +109,7 @@ impl App {
             providers: parts.providers.into_iter().map(by_key).collect(),
             http: parts.http,
             mailer: parts.mailer,
+            verifier: proof::verifier(&parts.config.proof),
             config: parts.config,
             schedules: ScheduleCache::default(),
             candidates: SharedReads::default(),

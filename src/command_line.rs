@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Proof};
 use crate::server::{self, Migrations, Serve, print};
 use crate::service::access::{self, Profile};
 use crate::{demo, graphql, ids, telemetry};
@@ -246,6 +246,7 @@ fn shown(config: &Config) -> String {
         (None, Some(path)) => format!("# secret_key is kept in {}", path.display()),
         _ => "# secret_key is given and not shown".to_owned(),
     };
+    let proof = shown_proof(&config.proof);
     format!(
         "listen = \"{}\"\npublic_url = \"{}\"\nmanage_url = \"{}\"\n# database_url is {:?}\n\
          database_connections = {}\n# mail_url is not shown\nmail_from = {:?}\n{secret_key}\n\
@@ -259,7 +260,7 @@ fn shown(config: &Config) -> String {
          [sync]\npoll_seconds = {}\npushed_poll_seconds = {}\nconcurrency = {}\nlease_seconds = {}\n\n\
          [live_chat]\noffer_seconds = {}\nidle_minutes = {}\n\n\
          [reminders]\nminutes_before = {:?}\n\
-         {calendars}",
+         {calendars}{proof}",
         config.listen,
         config.public_url,
         config.manage_url,
@@ -294,6 +295,27 @@ fn shown(config: &Config) -> String {
         config.live_chat.offer_seconds,
         config.live_chat.idle_minutes,
         config.reminders.minutes_before,
+    )
+}
+
+/// The settings of proofs as TOML, but for what is secret.
+fn shown_proof(proof: &Proof) -> String {
+    let optional = |key: &str, value: Option<&str>| match value {
+        Some(value) => format!("{key} = {value:?}\n"),
+        None => format!("# {key} is not given\n"),
+    };
+    let secret = if proof.secret.is_some() { "given and not shown" } else { "not given" };
+    format!(
+        "\n[proof]\nverifier = {:?}\n{}# secret is {secret}\n{}hostnames = {:?}\n{}\
+         timeout_seconds = {}\ndifficulty = {}\nchallenge_seconds = {}\n",
+        proof.verifier.as_str(),
+        optional("site_key", proof.site_key.as_deref()),
+        optional("verify_url", proof.verify_url.as_ref().map(Url::as_str)),
+        proof.hostnames,
+        optional("action", proof.action.as_deref()),
+        proof.timeout_seconds,
+        proof.difficulty,
+        proof.challenge_seconds,
     )
 }
 

@@ -1,5 +1,6 @@
 //! The settings: committed defaults, then a TOML file, then `FRONTDESK_*` variables.
 
+mod proof;
 mod written;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+pub use proof::{Proof, VerifierKind};
 use written::Written;
 
 const DEFAULTS: &str = include_str!("defaults.toml");
@@ -68,6 +70,8 @@ pub struct Config {
     pub reminders: Reminders,
     /// How long live chats wait.
     pub live_chat: LiveChat,
+    /// How visitors prove that they are no program.
+    pub proof: Proof,
     /// What each calendar provider is told, by its key.
     pub calendars: CalendarSettings,
 }
@@ -278,7 +282,7 @@ pub(crate) fn problem(
 
 /// What figment could not read, in one line.
 fn unreadable(figment: &Figment, error: figment::Error) -> ConfigError {
-    let secret = ["secret_key", "database_url", "mail_url"];
+    let secret = ["secret_key", "database_url", "mail_url", "proof.secret"];
     let first = error.into_iter().next();
     let Some(error) = first else { return problem("settings", "unreadable", "unknown cause") };
     let key = error.path.join(".");

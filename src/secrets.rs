@@ -21,6 +21,7 @@ pub struct Secrets {
     manage: [u8; 32],
     mend: [u8; 32],
     push: [u8; 32],
+    proof: [u8; 32],
 }
 
 /// A secret key that is not 32 bytes in base64.
@@ -52,6 +53,7 @@ impl Secrets {
             manage: derive("frontdesk/manage-token/1"),
             mend: derive("frontdesk/mend-token/1"),
             push: derive("frontdesk/push-secret/1"),
+            proof: derive("frontdesk/proof/1"),
         }
     }
 
@@ -116,6 +118,11 @@ impl Secrets {
     /// Derived, not kept.
     pub fn push_secret(&self, channel: Uuid) -> SecretString {
         URL_SAFE_NO_PAD.encode(mac(&self.push, &[channel.as_bytes()])).into()
+    }
+
+    /// The signature (HMAC-SHA-256) by which a proof-of-work challenge is known as one of this server's.
+    pub fn sign_challenge(&self, challenge: &str) -> [u8; 32] {
+        mac(&self.proof, &[challenge.as_bytes()])
     }
 }
 

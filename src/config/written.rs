@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
+use super::proof::WrittenProof;
 use super::{
     CalendarSettings, Config, ConfigError, DatabaseUrl, Delivery, Hidden, Limits, LiveChat,
     LogFormat, Reminders, Sync, problem,
@@ -42,6 +43,7 @@ pub(super) struct Written {
     sync: Sync,
     reminders: WrittenReminders,
     live_chat: LiveChat,
+    proof: WrittenProof,
     #[serde(default)]
     calendars: CalendarSettings,
 }
@@ -117,6 +119,7 @@ impl Written {
             sync: self.sync.check()?,
             reminders: self.reminders.check()?,
             live_chat: self.live_chat.check()?,
+            proof: self.proof.check()?,
             calendars: self.calendars,
         };
         if let Some(key) = &config.secret_key {
@@ -197,7 +200,7 @@ impl LiveChat {
 /// A list, or text with commas between: variables have no lists.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "ListOrText")]
-struct List(Vec<String>);
+pub(super) struct List(pub(super) Vec<String>);
 
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -241,7 +244,7 @@ impl Numbers {
     }
 }
 
-fn http_url(key: &str, text: &str) -> Result<Url, ConfigError> {
+pub(super) fn http_url(key: &str, text: &str) -> Result<Url, ConfigError> {
     match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
         _ => Err(problem(key, text, "must be an absolute http or https URL")),
@@ -266,7 +269,7 @@ fn check_origin(origin: &str) -> Result<(), ConfigError> {
     Err(problem("cors_origins", origin, allowed))
 }
 
-fn between<T: PartialOrd + fmt::Display>(
+pub(super) fn between<T: PartialOrd + fmt::Display>(
     key: &str,
     value: T,
     allowed: std::ops::RangeInclusive<T>,

@@ -50,6 +50,7 @@ async fn forget(app: &App) -> Result<(), DbErr> {
         ("DELETE FROM idempotency_keys WHERE expires_at < ?", now),
         ("DELETE FROM agent_tokens WHERE expires_at < ?", now),
         ("DELETE FROM calendar_authorizations WHERE expires_at < ?", now),
+        ("DELETE FROM used_proofs WHERE expires_at < ?", now),
         ("DELETE FROM mail_quotas WHERE hour_starts_at < ?", now - QUOTAS_KEPT),
     ];
     for (sql, before) in expired {

@@ -15,6 +15,7 @@ pub mod fallback;
 pub mod invite;
 pub mod live_chat;
 mod permission;
+pub mod proof;
 pub mod push;
 mod quota;
 pub mod routing;

@@ -28,6 +28,7 @@ pub mod routing_rule;
 pub mod server_key;
 pub mod sync;
 pub mod team;
+pub mod used_proof;
 pub mod webhook;
 
 pub use database::{
