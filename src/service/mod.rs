@@ -14,6 +14,7 @@ mod error;
 pub mod fallback;
 pub mod invite;
 pub mod live_chat;
+pub mod mailbox;
 mod permission;
 pub mod proof;
 pub mod push;

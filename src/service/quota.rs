@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::ConnectionTrait;
 
 use super::access::Caller;
-use super::{Error, Result};
+use super::{Error, Result, mailbox};
 use crate::app::App;
 use crate::store::quota;
 
@@ -42,20 +42,10 @@ pub(crate) async fn count_live_chat(app: &App, caller: &Caller, email: &str) -> 
 }
 
 async fn count<C: ConnectionTrait>(app: &App, db: &C, what: &str, email: &str) -> Result<i32> {
-    let hash = app.secrets.hash(&format!("{what}/{}", mailbox(email)));
+    let hash = app.secrets.hash(&format!("{what}/{}", mailbox::canonical(email)));
     Ok(quota::count_one(db, hash, app.now()).await?)
 }
 
 fn rest_of_hour(now: DateTime<Utc>) -> i64 {
     3600 - now.timestamp().rem_euclid(3600)
-}
-
-/// The mailbox behind an address, as far as can be told: capitals and a `+tag` lead to the same one
-/// (RFC 5233) with most providers.
-fn mailbox(email: &str) -> String {
-    let email = email.to_lowercase();
-    match email.rsplit_once('@') {
-        Some((user, domain)) => format!("{}@{domain}", user.split('+').next().unwrap_or(user)),
-        None => email,
-    }
 }
