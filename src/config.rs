@@ -1,5 +1,6 @@
 //! The settings: committed defaults, then a TOML file, then `FRONTDESK_*` variables.
 
+mod kubernetes;
 mod proof;
 mod written;
 
@@ -253,10 +254,19 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// `FRONTDESK_LOG` is the log filter's, `FRONTDESK_TEST_…` the test suite's; the rest are settings.
+/// `FRONTDESK_LOG` is the log filter's, `FRONTDESK_TEST_…` the test suite's, and Kubernetes generates some
+/// for Services; the rest are settings.
 fn variables() -> Env {
-    let setting = |key: &figment::value::UncasedStr| key != "log" && !key.starts_with("test_");
+    let setting = |key: &figment::value::UncasedStr| {
+        key != "log" && !key.starts_with("test_") && !is_of_kubernetes(key.as_str())
+    };
     Env::prefixed("FRONTDESK_").filter(setting).split("__")
+}
+
+/// Kubernetes writes its variables in capitals, so one that is written otherwise is somebody's own.
+fn is_of_kubernetes(key: &str) -> bool {
+    let value = std::env::var(format!("FRONTDESK_{}", key.to_ascii_uppercase()));
+    value.is_ok_and(|value| kubernetes::is_generated(key, &value))
 }
 
 /// Stands for a value that may hold a password.

@@ -80,6 +80,10 @@ async fn a_bad_variable_is_named_with_its_value_and_what_is_allowed() {
             &["FRONTDESK_REMINDERS__MINUTES_BEFORE", "at most 5"],
         ),
         ("NO_SUCH_THING", "1", &["no_such_thing", "unknown key"]),
+        // Nearly what Kubernetes generates for a Service of this name.
+        ("PORT", "8080", &["port", "unknown key", "listen"]),
+        ("SERVICE_HOST", "frontdesk.example.com", &["service_host", "unknown key"]),
+        ("PORT_8080_TCP_HOST", "10.96.0.7", &["port_8080_tcp_host", "unknown key"]),
     ] {
         let mut place = Place::new(Database::Sqlite).await;
         place.set(key, value);
@@ -89,6 +93,36 @@ async fn a_bad_variable_is_named_with_its_value_and_what_is_allowed() {
             assert!(!String::from_utf8_lossy(&output.stderr).contains("hidden"), "{key}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_kubernetes_generates_for_a_service_named_frontdesk_is_no_setting() {
+    let mut place = Place::new(Database::Sqlite).await;
+    for (name, value) in [
+        ("SERVICE_HOST", "10.96.0.7"),
+        ("SERVICE_PORT", "8080"),
+        ("SERVICE_PORT_HTTP", "8080"),
+        ("PORT", "tcp://10.96.0.7:8080"),
+        ("PORT_8080_TCP", "tcp://10.96.0.7:8080"),
+        ("PORT_8080_TCP_PROTO", "tcp"),
+        ("PORT_8080_TCP_PORT", "8080"),
+        ("PORT_8080_TCP_ADDR", "10.96.0.7"),
+        ("PORT_53_UDP", "udp://10.96.0.7:53"),
+        ("POSTGRES_SERVICE_HOST", "fd00::7"),
+        ("POSTGRES_PORT", "tcp://[fd00::7]:5432"),
+    ] {
+        place.set(name, value);
+    }
+    place.set("DEFAULT_LOCALE", "fr");
+    let shown = place.print(&["check-config"]);
+    assert!(shown.contains("default_locale = \"fr\""), "{shown}");
+    assert!(!shown.contains("10.96.0.7"), "{shown}");
+    // In the file they are as unknown as any other.
+    let text = "service_host = '10.96.0.7'\n";
+    check_file_is_refused(&place, text, &["service_host", "unknown key"]);
+    let mut server = place.spawn("in-kubernetes", &["serve"]);
+    server.until_ready().await;
+    server.stop().await;
 }
 
 #[tokio::test]
