@@ -1,29 +1,19 @@
-//! Loaders: what many rows of a list lead to is read in one statement.
-//!
-//! A `DataLoader` starts a batch a set time after its first key, in a task of its own. Any such time
-//! is wrong: none at all lets another thread start the batch while the list is still being walked, and
-//! each millisecond is paid at every level. Here the fields that wait for a batch run it themselves,
-//! once the operation's task has nothing left to do but wait: every field that could add to it was
-//! asked by then. Results reach all fields in one go too, so that the next level is as complete.
+//! Loaders: what many rows of a list lead to is read in one statement. [`batch`] gathers the keys.
 
+mod batch;
 mod live_chat;
 
 pub(crate) use live_chat::{ActiveChatsOf, LiveChatRequestById, OffersOf};
 
 use std::collections::HashMap;
-use std::future::poll_fn;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::sync::Arc;
 
-use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, Data};
 use chrono::{DateTime, NaiveDate, Utc};
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Either, JoinAll, Shared, join_all, select};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
+use self::batch::{Batches, Loader};
 use super::error::{LoadError, Result};
 use crate::app::App;
 use crate::service::booking::{self, Filter};
@@ -32,24 +22,8 @@ use crate::store::webhook::attempt;
 use crate::store::{self, agent, calendar, date_override};
 
 /// Reads rows for one operation.
-pub(crate) struct Loaders(Arc<App>, Batches);
-
-/// Batches under way. Shared, since whoever ran one may be dropped for an error beside it.
-#[derive(Clone, Default)]
-struct Batches(Arc<Mutex<Vec<Shared<BoxFuture<'static, ()>>>>>);
-
-impl Batches {
-    fn add(&self, batch: BoxFuture<'static, ()>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(batch.shared());
-    }
-
-    /// Ends when all that were added by now have.
-    fn run(&self) -> JoinAll<Shared<BoxFuture<'static, ()>>> {
-        let mut batches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        batches.retain(|batch| batch.peek().is_none());
-        join_all(batches.iter().cloned())
-    }
-}
+#[derive(Clone)]
+pub(crate) struct Loaders(Arc<App>);
 
 /// An agent's calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -120,10 +94,7 @@ pub(crate) struct TeamById(pub(crate) Uuid);
 /// Puts new loaders into an operation's data. They keep nothing between batches: a subscription's
 /// operation lives long, and must not see what was once.
 pub(crate) fn add(data: &mut Data, app: &Arc<App>) {
-    let batches = Batches::default();
-    let under_way = batches.clone();
-    let loader = DataLoader::new(Loaders(Arc::clone(app), batches), move |b| under_way.add(b));
-    data.insert(loader.delay(std::time::Duration::ZERO));
+    data.insert(Batches::new(Loaders(Arc::clone(app))));
 }
 
 /// Reads one key, together with whatever else is asked for at the same time.
@@ -135,18 +106,8 @@ where
     K: Send + Sync + std::hash::Hash + Eq + Clone + 'static,
     Loaders: Loader<K, Error = LoadError>,
 {
-    let loader = ctx.data_unchecked::<DataLoader<Loaders>>();
-    let mut loading = pin!(loader.load_one(key));
-    let asked = poll_fn(|context| Poll::Ready(loading.as_mut().poll(context))).await;
-    if let Poll::Ready(loaded) = asked {
-        return Ok(loaded?);
-    }
-    // Wakes this field only after the task was polled to its end.
-    tokio::task::yield_now().await;
-    match select(loading, loader.loader().1.run()).await {
-        Either::Left((loaded, _)) => Ok(loaded?),
-        Either::Right((_, loading)) => Ok(loading.await?),
-    }
+    let batches = ctx.data_unchecked::<Batches<Loaders>>();
+    Ok(batches.load(key).await?)
 }
 
 impl Loader<AgentById> for Loaders {

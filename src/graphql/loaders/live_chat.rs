@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use async_graphql::dataloader::Loader;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::Loaders;
+use super::batch::Loader;
 use crate::graphql::error::LoadError;
 use crate::service::live_chat as service;
 use crate::store::live_chat::{offer, request};
