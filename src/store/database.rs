@@ -1,13 +1,15 @@
-//! Opening a database, transactions, and the errors that mean something.
+//! Opening a database, statements, and the errors that mean something.
 
 use std::time::Duration;
 
 use sea_orm::sea_query::{LikeExpr, Value};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr,
+    Statement,
 };
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+
+use super::transaction;
 
 /// How long a writer waits for another on SQLite, which lets one write at a time.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -33,7 +35,8 @@ pub async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, 
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(SQLITE_BUSY_TIMEOUT)
-        });
+        })
+        .map_sqlx_postgres_pool_opts(transaction::notice_connections);
     Database::connect(options).await
 }
 
@@ -47,19 +50,6 @@ pub fn transactions_at_once(db: &DatabaseConnection) -> usize {
         }
         _ => 1,
     }
-}
-
-/// Begins a transaction that will write. On SQLite it takes the writer's place at once, since a
-/// reader that turns writer is refused where another wrote in between.
-///
-/// # Errors
-/// Where the database can't be reached, or its writer's place is not free in time.
-pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    db.begin_with_options(TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..Default::default()
-    })
-    .await
 }
 
 /// A statement written once for both databases: `?` stands for each value in turn.

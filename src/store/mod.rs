@@ -28,12 +28,14 @@ pub mod routing_rule;
 pub mod server_key;
 pub mod sync;
 pub mod team;
+mod transaction;
 pub mod used_proof;
 pub mod webhook;
 
 pub use database::{
-    begin, connect, is_guard_violation, is_unique_violation, is_worth_another_try, like, run_raw,
+    connect, is_guard_violation, is_unique_violation, is_worth_another_try, like, run_raw,
     statement, transactions_at_once,
 };
 pub use json::JsonOf;
 pub use lease::Lease;
+pub use transaction::{begin, begin_reading};
