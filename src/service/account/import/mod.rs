@@ -10,9 +10,9 @@ mod text;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, TransactionTrait};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use serde::Serialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use super::super::{Error, Result};
@@ -33,6 +33,10 @@ pub const MOST_PROBLEMS: usize = 1000;
 /// One at a time in a process: two would wait for each other in the database anyway, each with its
 /// file in memory.
 static ALONE: Semaphore = Semaphore::const_new(1);
+
+/// The place of the import that is alone. Work on other threads keeps it: that goes on where the import is
+/// given up, and the next must not begin beside it.
+type Place = Arc<SemaphorePermit<'static>>;
 
 /// What came of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -138,18 +142,18 @@ fn too_many_lines() -> Error {
 /// `BAD_USER_INPUT` for a file that is no text, naming the line; `LIMIT_EXCEEDED` for one that is too
 /// long. What is wrong with a line is no error, but told in the report.
 pub async fn import(app: &App, bytes: Vec<u8>, dry_run: bool) -> Result<Report> {
-    let _alone = ALONE.acquire().await.map_err(Error::internal)?;
-    let rows::File { rows, mut problems } = blocking(move || rows::read(bytes)).await??;
+    let place: Place = Arc::new(ALONE.acquire().await.map_err(Error::internal)?);
+    let rows::File { rows, mut problems } = blocking(&place, move || rows::read(bytes)).await??;
     let lines = rows.len();
     if dry_run {
         // Writers are not held up.
-        let transaction = app.db.begin().await?;
-        let plan = planned(app, &transaction, rows).await?;
+        let transaction = store::begin_reading(&app.db).await?;
+        let plan = planned(app, &place, &transaction, rows).await?;
         return Ok(report(false, lines, plan, problems));
     }
     let transaction = store::begin(&app.db).await?;
     account::lock(&transaction).await?;
-    let mut plan = planned(app, &transaction, rows).await?;
+    let mut plan = planned(app, &place, &transaction, rows).await?;
     problems.merge(std::mem::take(&mut plan.problems));
     let applied = problems.count == 0;
     if applied {
@@ -169,14 +173,28 @@ fn report(applied: bool, lines: usize, plan: Plan, mut problems: Problems) -> Re
 }
 
 /// Runs what takes long beside what answers requests.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+async fn blocking<T: Send + 'static>(
+    place: &Place,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    let place = Arc::clone(place);
+    let work = move || {
+        let done = work();
+        drop(place);
+        done
+    };
     tokio::task::spawn_blocking(work).await.map_err(Error::internal)
 }
 
-async fn planned<C: ConnectionTrait>(app: &App, db: &C, rows: Vec<Row>) -> Result<Plan> {
+async fn planned<C: ConnectionTrait>(
+    app: &App,
+    place: &Place,
+    db: &C,
+    rows: Vec<Row>,
+) -> Result<Plan> {
     let known = known(db, &rows).await?;
     let (ids, now) = (Arc::clone(&app.ids), app.now());
-    blocking(move || plan::plan(rows, known, now, || ids.uuid(now))).await
+    blocking(place, move || plan::plan(rows, known, now, || ids.uuid(now))).await
 }
 
 /// What the database has to do with the file.
