@@ -194,13 +194,14 @@ async fn renew(
         if record.credentials != stale.record.credentials {
             return open(app, &record).map_err(ask::unopened);
         }
-        if let Some(refresh) = claim(app, client, record).await.map_err(broken)? {
-            // In a task of its own: a caller that gives up must not lose what the provider answers.
-            let refreshed = tokio::spawn(refresh.run()).await;
-            let refreshed = refreshed.map_err(|error| {
-                ProviderError::transient("this server met a fault").with_source(error)
-            })?;
-            return open(app, &refreshed?).map_err(ask::unopened);
+        // In a task of its own: a caller that gives up must neither lose what the provider answers nor leave
+        // a lease behind.
+        let refreshed = tokio::spawn(Refresh::new(app, client, record).claim_and_run()).await;
+        let refreshed = refreshed.map_err(|error| {
+            ProviderError::transient("this server met a fault").with_source(error)
+        })?;
+        if let Some(refreshed) = refreshed? {
+            return open(app, &refreshed).map_err(ask::unopened);
         }
         if wait == Wait::No || timeout <= waited {
             return Err(ProviderError::transient("its tokens are being refreshed"));
@@ -211,7 +212,7 @@ async fn renew(
     }
 }
 
-/// A refresh under way: all that it needs, since it outlives whoever began it.
+/// A refresh: all that it needs, since it outlives whoever began it.
 struct Refresh {
     db: DatabaseConnection,
     clock: Arc<dyn Clock>,
@@ -221,37 +222,9 @@ struct Refresh {
     client: OAuth2,
     record: calendar::Model,
     lease: Uuid,
-}
-
-/// Takes the lease on a connection's tokens, if nobody has it and they are as in `record`.
-async fn claim(
-    app: &App,
-    client: &OAuth2,
-    record: calendar::Model,
-) -> Result<Option<Refresh>, DbErr> {
-    let (now, lease) = (app.now(), app.uuid());
-    // Longer than the request and the writes after it can take.
-    let seconds = i64::from(app.config.limits.provider_timeout_seconds);
-    let until = now + TimeDelta::seconds(2 * seconds + 10);
-    let sql = "UPDATE calendar_connections SET refresh_lease_id = ?, refresh_lease_until = ?, \
-        refresh_lease_process = ? WHERE id = ? AND credentials = ? \
-        AND (refresh_lease_until IS NULL OR refresh_lease_until <= ?)";
-    let sealed = record.credentials.clone();
-    let (id, process) = (record.id, app.process);
-    let values = [lease.into(), until.into(), process.into(), id.into(), sealed.into(), now.into()];
-    if run_raw(&app.db, sql, values).await? == 0 {
-        return Ok(None);
-    }
-    Ok(Some(Refresh {
-        db: app.db.clone(),
-        clock: Arc::clone(&app.clock),
-        ids: Arc::clone(&app.ids),
-        secrets: app.secrets.clone(),
-        http: http(app),
-        client: client.clone(),
-        record,
-        lease,
-    }))
+    process: Uuid,
+    /// Longer than the request and the writes after it can take.
+    lease_for: TimeDelta,
 }
 
 /// The client for requests to authorization servers.
@@ -261,6 +234,44 @@ pub(super) fn http(app: &App) -> HttpClient {
 }
 
 impl Refresh {
+    fn new(app: &App, client: &OAuth2, record: calendar::Model) -> Self {
+        let seconds = i64::from(app.config.limits.provider_timeout_seconds);
+        Self {
+            db: app.db.clone(),
+            clock: Arc::clone(&app.clock),
+            ids: Arc::clone(&app.ids),
+            secrets: app.secrets.clone(),
+            http: http(app),
+            client: client.clone(),
+            record,
+            lease: app.uuid(),
+            process: app.process,
+            lease_for: TimeDelta::seconds(2 * seconds + 10),
+        }
+    }
+
+    /// None where somebody else refreshes, or the tokens are other ones by now.
+    async fn claim_and_run(self) -> Result<Option<calendar::Model>, ProviderError> {
+        if self.claim().await.map_err(broken)? { self.run().await.map(Some) } else { Ok(None) }
+    }
+
+    /// Takes the lease on the connection's tokens, if nobody has it and they are as in `record`.
+    async fn claim(&self) -> Result<bool, DbErr> {
+        let now = self.clock.now();
+        let sql = "UPDATE calendar_connections SET refresh_lease_id = ?, refresh_lease_until = ?, \
+            refresh_lease_process = ? WHERE id = ? AND credentials = ? \
+            AND (refresh_lease_until IS NULL OR refresh_lease_until <= ?)";
+        let values = [
+            self.lease.into(),
+            (now + self.lease_for).into(),
+            self.process.into(),
+            self.record.id.into(),
+            self.record.credentials.clone().into(),
+            now.into(),
+        ];
+        Ok(run_raw(&self.db, sql, values).await? != 0)
+    }
+
     async fn run(self) -> Result<calendar::Model, ProviderError> {
         let kept = Kept::open(&self.secrets, &self.record.credentials, self.record.id);
         let kept = kept.map_err(ask::unopened)?;
