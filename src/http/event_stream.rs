@@ -18,6 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use super::{
     endpoint::Endpoint,
     measure::Open,
+    own_task::in_own_task,
     respond::{Reply, encode},
 };
 
@@ -39,7 +40,7 @@ pub(crate) fn respond<E, I>(
 ) -> Response<Body> {
     let open = Open::new(&endpoint.measure.streams);
     let stopped = endpoint.shutdown.token.clone().cancelled_owned();
-    let events = replies.take_until(stopped).map(move |reply| {
+    let events = in_own_task(replies.boxed()).take_until(stopped).map(move |reply| {
         // Held by the stream, so that it counts as open until the stream is dropped.
         let _open = &open;
         next(&reply)

@@ -34,6 +34,7 @@ mod imports;
 mod limits;
 mod measure;
 mod oauth;
+mod own_task;
 mod pages;
 mod prewritten;
 mod pushes;

@@ -2,7 +2,7 @@
 //!
 //! async-graphql's own `http::WebSocket` closes with 1002, 1011 and 3008 where the protocol says
 //! 4400, 4401 and 4408, takes a second subscriber of one ID, and bounds nothing, hence this loop. One task serves one socket; its
-//! operations are streams polled by that task, so that all end with it.
+//! operations are tasks whose replies it sends, and all end with it.
 
 mod handshake;
 mod protocol;
@@ -27,6 +27,7 @@ use super::{
     endpoint::{Endpoint, timeout_error},
     errors::{LIMIT_EXCEEDED, coded},
     identity::{Credentials, Identify, bearer_of},
+    own_task::in_own_task,
     request::Params,
     respond::{Reply, encode},
 };
@@ -196,7 +197,8 @@ impl<E: Executor, I: Identify> Session<E, I> {
             return self.say(&ServerMessage::Error { id: &id, payload: &[error] }).await;
         }
         let stop = CancellationToken::new();
-        let steps = self.steps(params).take_until(stop.clone().cancelled_owned());
+        // The socket polls nothing while it sends, which takes as long as its reader likes.
+        let steps = in_own_task(self.steps(params)).take_until(stop.clone().cancelled_owned());
         let name = id.clone();
         self.events.push(steps.map(move |step| (name.clone(), step)).boxed());
         self.operations.insert(id, stop);
