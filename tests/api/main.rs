@@ -19,6 +19,7 @@ mod contract;
 mod crash;
 mod deliveries;
 mod drift;
+mod dropped;
 mod fallbacks;
 mod limits;
 mod live_chat;

@@ -267,25 +267,30 @@ pub(crate) fn config() -> Config {
 }
 
 async fn listen(app: &Arc<App>, config: HttpConfig, shutdown: Shutdown) -> SocketAddr {
+    let router = router(app, config, shutdown.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(http::serve(listener, router, shutdown));
+    address
+}
+
+/// All that a server answers.
+pub(crate) fn router(app: &Arc<App>, config: HttpConfig, shutdown: Shutdown) -> axum::Router {
     let oauth = http::oauth(Arc::clone(app), config.rate_limit, config.trusted_proxies);
     let pushes = http::pushes(Arc::clone(app), config.rate_limit, config.trusted_proxies);
     let imports = http::imports(Arc::clone(app), &config).unwrap();
-    let router = http::router(Http {
+    http::router(Http {
         schema: graphql::schema(Arc::clone(app)),
         identify: graphql::Identifier(Arc::clone(app)),
         readiness: Arc::new(|| Box::pin(async { vec![] })),
         metrics: None,
         config,
-        shutdown: shutdown.clone(),
+        shutdown,
     })
     .unwrap()
     .merge(http::feeds(Arc::clone(app)))
     .merge(pushes)
     .merge(imports)
     .merge(http::pages())
-    .merge(oauth);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(http::serve(listener, router, shutdown));
-    address
+    .merge(oauth)
 }

@@ -267,10 +267,8 @@ impl Browser {
     /// Goes to an address of the tests' server.
     pub(crate) async fn visit(&mut self, test: &Test, url: &Url) -> Shown {
         let path = &url.as_str().strip_prefix(PUBLIC).expect("an address of ours");
-        let cookies: Vec<_> =
-            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let url = format!("http://{}{path}", test.address);
-        let request = super::browser().get(url).header(COOKIE, cookies.join("; "));
+        let request = super::browser().get(url).header(COOKIE, self.cookie());
         let response = request.send().await.unwrap();
         let headers = response.headers().clone();
         assert_eq!(headers[CACHE_CONTROL], "no-store");
@@ -302,6 +300,12 @@ impl Browser {
             Visit::Redirect(back) => back,
             Visit::Refused(why) => panic!("the consent page refuses: {why}: {page}"),
         }
+    }
+
+    /// What it sends as Cookie.
+    pub(crate) fn cookie(&self) -> String {
+        let cookies = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
+        cookies.collect::<Vec<_>>().join("; ")
     }
 
     /// Whether it holds a cookie.
