@@ -25,6 +25,7 @@ use crate::service::schedule::ScheduleCache;
 use crate::service::shared_reads::SharedReads;
 use crate::store::agent::Candidate;
 use crate::store::credential::api_key;
+use crate::store::{agent, booking};
 
 /// What a process holds. Cheap to share behind an [`Arc`].
 pub struct App {
@@ -54,6 +55,8 @@ pub struct App {
     pub candidates: SharedReads<Option<Vec<Uuid>>, Candidate>,
     /// Reads of API keys by their hash, shared by requests.
     pub api_keys: SharedReads<Vec<u8>, api_key::Model>,
+    /// Reads of API keys, agents and bookings by their ID, shared by whoever hears of one change.
+    pub by_id: SharedById,
     /// How often what routing goes by has changed, read for many requests at once.
     pub routing_revision: SharedReads<(), i64>,
     /// Rules and teams, as they were when last read.
@@ -71,6 +74,17 @@ pub struct App {
     pub wake_sync: Notify,
     /// Live-chat requests of this process that wait for their turn.
     pub live_chat_lines: Lines,
+}
+
+/// Reads of rows by their ID, shared by requests and subscriptions.
+#[derive(Default)]
+pub struct SharedById {
+    /// API keys.
+    pub(crate) api_keys: SharedReads<Uuid, api_key::Model>,
+    /// Agents.
+    pub(crate) agents: SharedReads<Uuid, agent::Model>,
+    /// Bookings.
+    pub(crate) bookings: SharedReads<Uuid, booking::Model>,
 }
 
 /// The calendars that agents can connect, by key.
@@ -114,6 +128,7 @@ impl App {
             schedules: ScheduleCache::default(),
             candidates: SharedReads::default(),
             api_keys: SharedReads::default(),
+            by_id: SharedById::default(),
             routing_revision: SharedReads::default(),
             routing: SnapshotCache::default(),
             changes: Changes::default(),

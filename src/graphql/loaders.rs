@@ -5,7 +5,7 @@ mod live_chat;
 
 pub(crate) use live_chat::{ActiveChatsOf, LiveChatRequestById, OffersOf};
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_graphql::{Context, Data};
@@ -115,10 +115,8 @@ impl Loader<AgentById> for Loaders {
     type Error = LoadError;
 
     async fn load(&self, keys: &[AgentById]) -> Result<HashMap<AgentById, Self::Value>, LoadError> {
-        let select = agent::Entity::find();
-        let ids = keys.iter().map(|key| key.0);
-        let rows = select.filter(agent::Column::Id.is_in(ids)).all(&self.0.db).await?;
-        Ok(rows.into_iter().map(|row| (AgentById(row.id), row)).collect())
+        let rows = crate::service::agent::some(&self.0, keys.iter().map(|key| key.0).collect());
+        Ok(only(keys, &rows.await?, |row| AgentById(row.id)))
     }
 }
 
@@ -158,10 +156,8 @@ impl Loader<BookingById> for Loaders {
         &self,
         keys: &[BookingById],
     ) -> Result<HashMap<BookingById, Self::Value>, LoadError> {
-        let ids = keys.iter().map(|key| key.0);
-        let select = store::booking::Entity::find();
-        let rows = select.filter(store::booking::Column::Id.is_in(ids)).all(&self.0.db).await?;
-        Ok(rows.into_iter().map(|row| (BookingById(row.id), row)).collect())
+        let rows = booking::some(&self.0, keys.iter().map(|key| key.0).collect());
+        Ok(only(keys, &rows.await?, |row| BookingById(row.id)))
     }
 }
 
@@ -307,6 +303,17 @@ impl Loader<CountOf> for Loaders {
         }
         Ok(found)
     }
+}
+
+/// Of rows that a shared read found, those that were asked for here.
+fn only<K: std::hash::Hash + Eq + Copy, R: Clone>(
+    keys: &[K],
+    rows: &[R],
+    key: impl Fn(&R) -> K,
+) -> HashMap<K, R> {
+    let asked: HashSet<K> = keys.iter().copied().collect();
+    let own = rows.iter().filter(|row| asked.contains(&key(row)));
+    own.map(|row| (key(row), row.clone())).collect()
 }
 
 /// Groups keys by what they ask for, with the agents that each is asked for.

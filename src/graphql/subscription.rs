@@ -44,7 +44,7 @@ impl ChangeSubscription {
                 if let Err(error) = access::still_holds(&app, &caller).await {
                     return Some(Err(error.into()));
                 }
-                let booking = booking::find(&app, id).await.map_err(Into::into).transpose()?;
+                let booking = booking::shared(&app, id).await.map_err(Into::into).transpose()?;
                 Some(booking.map(Booking))
             }
         });
@@ -73,7 +73,7 @@ impl ChangeSubscription {
                 if let Err(error) = access::still_holds(&app, &caller).await {
                     return Some(Err(error.into()));
                 }
-                let agent = service::agent::get(&app, id).await;
+                let agent = service::agent::shared(&app, id).await;
                 Some(agent.map(Agent).map_err(Into::into))
             }
         });

@@ -7,6 +7,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
+use super::shared_reads::by_id;
 use super::{Error, Result};
 use crate::app::App;
 use crate::store::credential::{agent_token, api_key};
@@ -170,7 +171,8 @@ pub async fn identify(app: &App, bearer: Option<&str>, network: Option<IpAddr>) 
 }
 
 /// Refuses a caller who was let in before and would not be now: its key was revoked, its agent
-/// deactivated, or either given another profile. Streams ask before each event.
+/// deactivated, or either given another profile. Streams ask before each event. Many share a read, which
+/// begins after each of them asked, so none goes by how things stood before.
 ///
 /// # Errors
 /// `UNAUTHENTICATED`.
@@ -178,12 +180,16 @@ pub async fn still_holds(app: &App, caller: &Caller) -> Result<()> {
     let now = match caller {
         Caller::Visitor { .. } => return Ok(()),
         Caller::Key { id, .. } => {
-            let key = api_key::Entity::find_by_id(*id).one(&app.db).await?;
-            key.filter(|key| key.revoked_at.is_none()).map(|key| key.profile)
+            let reads = &app.by_id.api_keys;
+            let column = api_key::Column::Id;
+            let keys = by_id::<api_key::Entity>(reads, &app.db, column, vec![*id]).await?;
+            let key = keys.iter().find(|key| key.id == *id && key.revoked_at.is_none());
+            key.map(|key| key.profile.clone())
         }
         Caller::Agent { id, .. } => {
-            let agent = agent::Entity::find_by_id(*id).one(&app.db).await?;
-            agent.filter(|agent| agent.active).map(|agent| agent.profile)
+            let agents = super::agent::some(app, vec![*id]).await?;
+            let agent = agents.iter().find(|agent| agent.id == *id && agent.active);
+            agent.map(|agent| agent.profile.clone())
         }
     };
     if now.as_deref() == caller.profile().map(Profile::as_str) {

@@ -1,5 +1,7 @@
 //! Agents and what they set.
 
+use std::sync::Arc;
+
 use chrono_tz::Tz;
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set,
@@ -8,6 +10,7 @@ use uuid::Uuid;
 
 use super::access::{Caller, Permission, Profile};
 use super::changes::{self, Change};
+use super::shared_reads::by_id;
 use super::{Error, Result, text};
 use crate::app::App;
 use crate::scheduling::WeeklyBlocks;
@@ -63,6 +66,23 @@ pub(crate) fn unknown(id: Uuid) -> Error {
 /// `NOT_FOUND`.
 pub async fn get(app: &App, id: Uuid) -> Result<agent::Model> {
     find(&app.db, id).await
+}
+
+/// Agents with these IDs, by a read that others share; there may be others among them.
+///
+/// # Errors
+/// None but the database's.
+pub(crate) async fn some(app: &App, ids: Vec<Uuid>) -> Result<Arc<Vec<agent::Model>>> {
+    by_id::<agent::Entity>(&app.by_id.agents, &app.db, agent::Column::Id, ids).await
+}
+
+/// The agent with this ID, by a read that others share.
+///
+/// # Errors
+/// `NOT_FOUND`.
+pub(crate) async fn shared(app: &App, id: Uuid) -> Result<agent::Model> {
+    let found = some(app, vec![id]).await?;
+    found.iter().find(|agent| agent.id == id).cloned().ok_or_else(|| unknown(id))
 }
 
 async fn find<C: ConnectionTrait>(db: &C, id: Uuid) -> Result<agent::Model> {

@@ -1,10 +1,11 @@
 //! News, as server-sent events.
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use frontdesk::service::access::Profile;
+use frontdesk::service::access::{self, Profile};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -269,6 +270,48 @@ on_both! {
             let mut events = Events::open(&test, &key, query, json!({})).await;
             let event = events.next().await;
             assert_eq!(event["errors"][0]["extensions"]["code"], "FORBIDDEN", "{event:#}");
+        }
+    }
+}
+
+/// Subscribers of one change. Each read three rows of its own once: whether it may still hear of it, the booking
+/// and its agent.
+const MANY: usize = 200;
+
+on_both! {
+    async fn subscribers_share_what_is_read_of_a_change(test: Test) {
+        let agent = test.bookable_agent("Grace").await;
+        let mut subscribers = Vec::new();
+        for _ in 0..MANY {
+            subscribers.push(Events::open(&test, &test.admin, BOOKINGS, json!({})).await);
+        }
+        let before = test.statements.load(Ordering::SeqCst);
+        let (id, _) = test.booked(&agent, "2027-01-05T09:00:00Z", "ada@visitors.example").await;
+        for events in &mut subscribers {
+            check(&events.next().await, "bookingChanged/id", id.clone());
+        }
+        let spent = test.statements.load(Ordering::SeqCst) - before;
+        assert!(spent < MANY as u64, "{spent} statements for {MANY} subscribers");
+    }
+
+    async fn of_those_who_share_a_read_a_revoked_key_hears_nothing(test: Test) {
+        let agent = test.bookable_agent("Grace").await;
+        let made = access::create_api_key(&test.app, "tests", Profile::Admin).await.unwrap();
+        let revoked = made.key;
+        let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+        for _ in 0..20 {
+            theirs.push(Events::open(&test, &revoked, BOOKINGS, json!({})).await);
+            ours.push(Events::open(&test, &test.admin, BOOKINGS, json!({})).await);
+        }
+        access::revoke_api_key(&test.app, made.record.id).await.unwrap();
+        let (id, _) = test.booked(&agent, "2027-01-05T09:00:00Z", "ada@visitors.example").await;
+        for events in &mut ours {
+            check(&events.next().await, "bookingChanged/id", id.clone());
+        }
+        for events in &mut theirs {
+            let event = events.next().await;
+            assert_eq!(event["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "{event:#}");
+            assert_eq!(events.next().await, Value::Null);
         }
     }
 }

@@ -21,6 +21,7 @@ pub use read::{
     Filter, Reference, agent_of, by_reference, count, counts, find, list, list_of_agents, managed,
     may_see,
 };
+pub(crate) use read::{shared, some};
 
 /// What came of a request for a time.
 #[derive(Clone, Debug)]

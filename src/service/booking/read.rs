@@ -1,5 +1,7 @@
 //! Finding bookings, and who may see which.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
@@ -12,6 +14,7 @@ use crate::app::App;
 use crate::ids;
 use crate::secrets::booking_of_manage_token;
 use crate::service::access::{Caller, Permission};
+use crate::service::shared_reads::by_id;
 use crate::service::{Error, Result};
 use crate::store::booking::{Column, Entity, Model};
 use crate::store::page::{self, Page, PageRequest};
@@ -62,6 +65,23 @@ impl Filter {
 /// None but the database's.
 pub async fn find(app: &App, id: Uuid) -> Result<Option<Model>> {
     Ok(Entity::find_by_id(id).one(&app.db).await?)
+}
+
+/// Bookings with these IDs, by a read that others share; there may be others among them.
+///
+/// # Errors
+/// None but the database's.
+pub(crate) async fn some(app: &App, ids: Vec<Uuid>) -> Result<Arc<Vec<Model>>> {
+    by_id::<Entity>(&app.by_id.bookings, &app.db, Column::Id, ids).await
+}
+
+/// The booking with this ID, by a read that others share.
+///
+/// # Errors
+/// None but the database's.
+pub(crate) async fn shared(app: &App, id: Uuid) -> Result<Option<Model>> {
+    let found = some(app, vec![id]).await?;
+    Ok(found.iter().find(|booking| booking.id == id).cloned())
 }
 
 /// The booking that a manage token opens, until 30 days after the meeting.
