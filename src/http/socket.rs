@@ -123,9 +123,12 @@ impl<E: Executor, I: Identify> Session<E, I> {
     }
 
     async fn beat(&mut self) -> Result<(), End> {
-        if !std::mem::take(&mut self.heard) {
-            return Err(End::Gone);
+        if !self.heard {
+            // A server that was busy may not have read yet what the client has said.
+            let message = self.socket.recv().now_or_never().ok_or(End::Gone)?;
+            self.receive(message).await?;
         }
+        self.heard = false;
         self.send(Message::Ping(Default::default())).await
     }
 

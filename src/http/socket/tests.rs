@@ -312,6 +312,35 @@ async fn a_client_that_answers_no_ping_is_dropped() {
 }
 
 #[tokio::test]
+async fn what_a_busy_server_has_not_read_yet_is_a_sign_of_life() {
+    let period = Duration::from_secs(5);
+    let limits = Limits { keepalive_seconds: period.as_secs(), ..Limits::default() };
+    let server = start(HttpConfig { limits, ..config() }).await;
+    let mut clients = Vec::new();
+    // As many as make it certain that one of them is looked at in the wrong order.
+    for _ in 0..20 {
+        clients.push(Client::ready(&server).await);
+    }
+    tokio::time::pause();
+    tokio::time::advance(period).await;
+    tokio::time::resume();
+    for client in &mut clients {
+        let message = timeout(PATIENCE, client.0.next()).await.expect("a ping in time");
+        assert!(matches!(message, Some(Ok(Message::Ping(_)))), "{message:?}");
+    }
+    tokio::time::pause();
+    for client in &mut clients {
+        client.say(json!({ "type": "ping" })).await;
+    }
+    // The server meets what was said and the end of the period at once.
+    tokio::time::advance(period).await;
+    tokio::time::resume();
+    for client in &mut clients {
+        client.hears(json!({ "type": "pong" })).await;
+    }
+}
+
+#[tokio::test]
 async fn sockets_are_closed_when_the_server_stops() {
     let server = start(config()).await;
     let mut client = Client::ready(&server).await;
