@@ -24,8 +24,6 @@ AT_ONCE = 50
 MOST_AN_ADDRESS = 5
 MOST_IN_ALL = 60
 MOST_HELD = 2 * AGENTS
-MOST_MAILS = 400
-"""Mails that strangers may cause in the time of this attack."""
 
 
 async def attack(arena, report):
@@ -64,7 +62,6 @@ async def attack(arena, report):
     )
     report.promise(booked <= MOST_IN_ALL, f"{booked} meetings were booked, above {MOST_IN_ALL}")
     report.promise(held <= MOST_HELD, f"{held} times are held, above {MOST_HELD}")
-    report.promise(mails <= MOST_MAILS, f"{mails} mails were sent, above {MOST_MAILS}")
 
     remaining = await free()
     if remaining:

@@ -14,6 +14,7 @@ import threading
 import time
 
 WITHIN = 10
+"""Seconds that an answer may take."""
 
 
 def main(port, source, seconds, rate):
