@@ -36,7 +36,8 @@ pub async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, 
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(SQLITE_BUSY_TIMEOUT)
         })
-        .map_sqlx_postgres_pool_opts(transaction::notice_connections);
+        .map_sqlx_postgres_pool_opts(transaction::notice_connections)
+        .map_sqlx_sqlite_pool_opts(transaction::keep_settled_connections);
     Database::connect(options).await
 }
 

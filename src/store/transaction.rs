@@ -10,8 +10,8 @@ use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
 };
-use sqlx::Postgres;
 use sqlx::pool::PoolOptions;
+use sqlx::{Connection, Postgres, Sqlite, SqliteConnection};
 
 tokio::task_local! {
     /// Whether the transaction that is being begun has its connection.
@@ -58,6 +58,22 @@ fn notice() {
     let _ = HAS_CONNECTION.try_with(|has| has.store(true, Ordering::Relaxed));
 }
 
+/// Has a pool close the connections that are given back with a transaction.
+///
+/// Where a disk is full or fails, SQLite rolls back by itself. The driver's own ROLLBACK then fails, and it
+/// goes on counting a transaction: what is committed on that connection later is only a savepoint's end.
+pub(super) fn keep_settled_connections(options: PoolOptions<Sqlite>) -> PoolOptions<Sqlite> {
+    options.after_release(|connection, _| Box::pin(is_settled(connection)))
+}
+
+async fn is_settled(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        // A rollback that was begun by dropping the transaction is over once a ping is answered.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
+}
+
 /// A transaction that is being begun.
 ///
 /// sqlx rolls back a transaction that was begun, but not one whose BEGIN is under way on PostgreSQL: it counts
@@ -101,5 +117,43 @@ impl Drop for Beginning {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move { drop(begin.await) });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{ConnectionTrait, DbBackend};
+
+    use super::*;
+    use crate::store::database::{connect, statement};
+
+    async fn write(db: &DatabaseConnection) -> Result<(), DbErr> {
+        let transaction = begin(db).await?;
+        transaction.execute_unprepared("INSERT INTO notes VALUES (zeroblob(4000))").await?;
+        transaction.commit().await
+    }
+
+    #[tokio::test]
+    async fn what_is_committed_once_a_disk_was_full_is_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", directory.path().join("full.db").display());
+        let db = connect(&url, 1).await.unwrap();
+        db.execute_unprepared("CREATE TABLE notes (words BLOB NOT NULL)").await.unwrap();
+        // SQLite refuses pages past this with the error of a full disk.
+        db.execute_unprepared("PRAGMA max_page_count = 6").await.unwrap();
+        let mut written = 0;
+        while write(&db).await.is_ok() {
+            written += 1;
+        }
+        assert!(written < 6, "the disk is full");
+
+        db.execute_unprepared("PRAGMA max_page_count = 1000").await.unwrap();
+        drop(begin(&db).await.unwrap());
+        write(&db).await.unwrap();
+        db.close().await.unwrap();
+        let db = connect(&url, 1).await.unwrap();
+        let count = statement(DbBackend::Sqlite, "SELECT COUNT(*) FROM notes", []);
+        let row = db.query_one_raw(count).await.unwrap().unwrap();
+        assert_eq!(row.try_get_by_index::<i64>(0).unwrap(), written + 1);
     }
 }
