@@ -30,7 +30,7 @@ async def attack(arena, report):
     report.figure(f"{number_of_agents} agents; the most that is allowed is {words}: {answer.seconds:.2f} s alone")
     seconds = 12 if arena.quick else 25
 
-    async def measure():
+    async def measure(seconds):
         slots = {"method": "POST", "path": "/graphql", "body": json.dumps(slots_document(1, 7, agents[0]))}
         health = {"method": "GET", "path": "/healthz"}
         return await asyncio.gather(
@@ -38,10 +38,10 @@ async def attack(arena, report):
             latencies(server, json.dumps(health).encode(), caller(2), seconds),
         )
 
-    alone = await measure()
+    alone = await measure(5)
     attackers = asyncio.create_task(storm(server, body, CONNECTIONS, seconds + 4))
     await asyncio.sleep(2)
-    attacked = await measure()
+    attacked = await measure(seconds)
     counts = await attackers
     tell(report, "slots", SLOTS_WITHIN, alone[0], attacked[0])
     tell(report, "/healthz", HEALTH_WITHIN, alone[1], attacked[1])
