@@ -21,7 +21,7 @@ use frontdesk::ids::RandomIds;
 use frontdesk::mail::Mailer;
 use frontdesk::scheduling::{TimeBlock, WeeklyBlock, WeeklyBlocks};
 use frontdesk::secrets::Secrets;
-use frontdesk::service::access::{Caller, Profile};
+use frontdesk::service::access::{AgentEditor, Caller, Profile};
 use frontdesk::service::agent::{self, MeetingAvailabilityUpdate, NewAgent};
 use frontdesk::service::booking::{BookMeeting, Booked, book};
 use frontdesk::service::calendar;
@@ -151,7 +151,8 @@ async fn hire_all(app: &App) {
             horizon_days: Some(730),
             ..MeetingAvailabilityUpdate::default()
         };
-        agent::set_meeting_availability(app, made.id, set).await.unwrap();
-        calendar::connect(app, made.id, "builtin", BTreeMap::new()).await.unwrap();
+        let editor = AgentEditor::server(made.id);
+        agent::set_meeting_availability(app, editor, set).await.unwrap();
+        calendar::connect(app, editor, "builtin", BTreeMap::new()).await.unwrap();
     }
 }

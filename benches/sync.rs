@@ -26,7 +26,7 @@ use frontdesk::config::Config;
 use frontdesk::ids::RandomIds;
 use frontdesk::mail::Mailer;
 use frontdesk::secrets::Secrets;
-use frontdesk::service::access::{Caller, Profile};
+use frontdesk::service::access::{AgentEditor, Caller, Profile};
 use frontdesk::service::agent::{self, NewAgent};
 use frontdesk::service::calendar;
 use frontdesk::{http, jobs, store};
@@ -240,7 +240,8 @@ async fn connect_all(app: &App) {
             profile: Profile::CalendarAgent,
         };
         let made = agent::create(app, &admin, new).await.unwrap();
-        calendar::connect(app, made.id, "slow", std::collections::BTreeMap::new()).await.unwrap();
+        let editor = AgentEditor::server(made.id);
+        calendar::connect(app, editor, "slow", std::collections::BTreeMap::new()).await.unwrap();
     }
 }
 

@@ -24,7 +24,7 @@ use crate::service::routing_rule::SnapshotCache;
 use crate::service::schedule::ScheduleCache;
 use crate::service::shared_reads::SharedReads;
 use crate::store::agent::Candidate;
-use crate::store::credential::api_key;
+use crate::store::credential::{agent_token, api_key};
 use crate::store::{agent, booking};
 
 /// What a process holds. Cheap to share behind an [`Arc`].
@@ -57,6 +57,8 @@ pub struct App {
     pub api_keys: SharedReads<Vec<u8>, api_key::Model>,
     /// Reads of API keys, agents and bookings by their ID, shared by whoever hears of one change.
     pub by_id: SharedById,
+    /// Reads of agents' tokens by their hash, shared by requests.
+    pub agent_tokens: SharedReads<Vec<u8>, agent_token::InForce>,
     /// How often what routing goes by has changed, read for many requests at once.
     pub routing_revision: SharedReads<(), i64>,
     /// Rules and teams, as they were when last read.
@@ -129,6 +131,7 @@ impl App {
             candidates: SharedReads::default(),
             api_keys: SharedReads::default(),
             by_id: SharedById::default(),
+            agent_tokens: SharedReads::default(),
             routing_revision: SharedReads::default(),
             routing: SnapshotCache::default(),
             changes: Changes::default(),

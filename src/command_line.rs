@@ -16,8 +16,9 @@ use crate::app::App;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError, Proof};
 use crate::server::{self, Migrations, Serve, print};
-use crate::service::access::{self, Profile};
-use crate::{demo, graphql, ids, telemetry};
+use crate::service::access::Profile;
+use crate::service::credential;
+use crate::{cluster, demo, graphql, ids, telemetry};
 
 /// Calendars beside those that Frontdesk has itself.
 type Extra = Vec<Arc<dyn CalendarProvider>>;
@@ -196,12 +197,12 @@ async fn test_provider(
 async fn api_key(app: &App, command: ApiKey) -> anyhow::Result<()> {
     match command {
         ApiKey::Create { name, profile } => {
-            let new = access::create_api_key(app, &name, profile).await?;
+            let new = credential::create_api_key(app, &name, profile).await?;
             print(&format!("{}\n", new.key))?;
         }
         ApiKey::List => {
             let mut lines = String::new();
-            for key in access::api_keys(app).await? {
+            for key in credential::api_keys(app).await? {
                 let id = ids::API_KEY.format(key.id);
                 let state = if key.revoked_at.is_some() { "revoked" } else { "in force" };
                 let made = key.created_at.format("%Y-%m-%dT%H:%M:%SZ");
@@ -210,7 +211,11 @@ async fn api_key(app: &App, command: ApiKey) -> anyhow::Result<()> {
             }
             print(&lines)?;
         }
-        ApiKey::Revoke { id } => access::revoke_api_key(app, id).await?,
+        ApiKey::Revoke { id } => {
+            credential::revoke_api_key(app, id).await?;
+            // Servers close what the key has open; they read of it within a second otherwise.
+            cluster::bus::say_now(app).await;
+        }
     }
     Ok(())
 }

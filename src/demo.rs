@@ -12,9 +12,10 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::scheduling::{TimeBlock, WeeklyBlock, WeeklyBlocks};
-use crate::service::access::{self, Caller, Profile};
+use crate::service::access::{AgentEditor, Caller, Profile};
 use crate::service::agent::{self, MeetingAvailabilityUpdate, NewAgent};
 use crate::service::calendar;
+use crate::service::credential;
 use crate::service::invite::{self, TemplateUpdate};
 use crate::service::slots::{self, Route};
 use crate::store::page::PageRequest;
@@ -88,7 +89,7 @@ pub async fn prepare(app: &App) -> anyhow::Result<String> {
     let key = if lacking.is_empty() {
         None
     } else {
-        let key = access::create_api_key(app, "demo", Profile::Admin).await?;
+        let key = credential::create_api_key(app, "demo", Profile::Admin).await?;
         let caller =
             Caller::Key { id: key.record.id, name: key.record.name, profile: Profile::Admin };
         for demo in lacking {
@@ -124,7 +125,7 @@ async fn make(app: &App, caller: &Caller, demo: &DemoAgent) -> anyhow::Result<()
         locale: Some(demo.locale.to_owned()),
         profile: Profile::LiveAgent,
     };
-    let id = agent::create(app, caller, new).await?.id;
+    let editor = AgentEditor::new(caller, agent::create(app, caller, new).await?.id)?;
     let availability = MeetingAvailabilityUpdate {
         zone: Some(demo.zone),
         blocks: Some(weekly(demo)?),
@@ -132,15 +133,15 @@ async fn make(app: &App, caller: &Caller, demo: &DemoAgent) -> anyhow::Result<()
         buffer_minutes: Some(demo.buffer_minutes),
         ..Default::default()
     };
-    agent::set_meeting_availability(app, id, availability).await?;
-    calendar::connect(app, id, calendar_provider_builtin::ID, BTreeMap::new()).await?;
+    agent::set_meeting_availability(app, editor, availability).await?;
+    calendar::connect(app, editor, calendar_provider_builtin::ID, BTreeMap::new()).await?;
     if let Some((subject, body)) = demo.template {
         let template = TemplateUpdate {
             subject: Some(subject.to_owned()),
             body: Some(body.to_owned()),
             include_conference_link: None,
         };
-        invite::set_template(app, id, template).await?;
+        invite::set_template(app, editor, template).await?;
     }
     Ok(())
 }

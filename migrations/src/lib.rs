@@ -8,6 +8,7 @@ mod m20261128_000004_live_chat;
 mod m20261128_000005_processes;
 mod m20261128_000006_queue_order;
 mod m20261128_000007_pushes_tried;
+mod m20261129_000007_credentials;
 mod m20261129_000010_used_proofs;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000005_processes::Migration),
             Box::new(m20261128_000006_queue_order::Migration),
             Box::new(m20261128_000007_pushes_tried::Migration),
+            Box::new(m20261129_000007_credentials::Migration),
             Box::new(m20261129_000010_used_proofs::Migration),
         ]
     }

@@ -89,17 +89,28 @@ async fn say(app: &App, db: &DatabaseConnection, notifies: bool, ended: &Cancell
             outgoing = app.changes.outgoing() => outgoing,
             () = ended.cancelled() => return,
         };
-        if !notifies {
-            continue;
+        if notifies {
+            say_all(app, db, &outgoing).await;
         }
-        for changes in outgoing.chunks(MOST_AT_ONCE) {
-            let said = payload(app.process, changes);
-            if let Err(error) =
-                run_raw(db, "SELECT pg_notify(?, ?)", [CHANNEL.into(), said.into()]).await
-            {
-                tracing::warn!(%error, "a change can't be told; the others read it");
-            }
+    }
+}
+
+async fn say_all(app: &App, db: &DatabaseConnection, outgoing: &[Written]) {
+    for changes in outgoing.chunks(MOST_AT_ONCE) {
+        let said = payload(app.process, changes);
+        if let Err(error) =
+            run_raw(db, "SELECT pg_notify(?, ?)", [CHANNEL.into(), said.into()]).await
+        {
+            tracing::warn!(%error, "a change can't be told; the others read it");
         }
+    }
+}
+
+/// Says what changed here, for a program that makes a change and ends without taking part.
+pub async fn say_now(app: &App) {
+    let outgoing = app.changes.take_outgoing();
+    if app.db.get_database_backend() == DbBackend::Postgres {
+        say_all(app, &app.db, &outgoing).await;
     }
 }
 
@@ -248,6 +259,8 @@ mod tests {
             Change::Agent(id),
             Change::LiveChatRequest(id),
             Change::LiveChatOffers(id),
+            Change::ApiKey(id),
+            Change::AgentTokens(id),
         ] {
             let said = payload(id, &[Written { id: i64::MAX, change }; MOST_AT_ONCE]);
             assert!(said.len() < 8000, "{} of {change:?}", said.len());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use uuid::Uuid;
 
 use super::agent::Agent;
@@ -10,8 +10,8 @@ use super::error::Result;
 use super::scalars::DateTime;
 use crate::app::App;
 use crate::ids::{self, Prefix};
-use crate::service::access::{self, Caller, Permission as P, Profile as ProfileName};
-use crate::service::{Error, booking, live_chat};
+use crate::service::access::{AgentEditor, Caller, Permission as P, Profile as ProfileName};
+use crate::service::{Error, booking, credential, live_chat};
 
 /// Who may call a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Rule {
     Known,
     /// Whoever has this permission.
     Has(P),
+    /// Whoever has MANAGE_AGENTS, for the agent meant.
+    Managers,
     /// The agent meant, where it has the first; and whoever has MANAGE_AGENTS.
     Own(P),
     /// The agent meant, whatever its profile, and whoever has one of these.
@@ -59,8 +61,8 @@ pub const RULES: &[(&str, Rule)] = &[
     ("routingRules", Rule::Has(P::ViewRouting)),
     ("webhooks", Rule::Has(P::ManageIntegrations)),
     ("webhook", Rule::Has(P::ManageIntegrations)),
-    ("account", Rule::Has(P::ViewRouting)),
-    ("accounts", Rule::Has(P::ViewRouting)),
+    ("account", Rule::Has(P::ViewAccounts)),
+    ("accounts", Rule::Has(P::ViewAccounts)),
     ("createAccount", Rule::Has(P::ManageRouting)),
     ("updateAccount", Rule::Has(P::ManageRouting)),
     ("deleteAccount", Rule::Has(P::ManageRouting)),
@@ -69,8 +71,9 @@ pub const RULES: &[(&str, Rule)] = &[
     ("teams", Rule::Has(P::ViewRouting)),
     ("explainRouting", Rule::Has(P::ViewRouting)),
     ("createAgent", Rule::Has(P::ManageAgents)),
-    ("updateAgent", Rule::Has(P::ManageAgents)),
-    ("issueAgentToken", Rule::Has(P::ManageAgents)),
+    ("updateAgent", Rule::Managers),
+    ("issueAgentToken", Rule::Managers),
+    ("revokeAgentTokens", Rule::SelfOr(&[P::ManageAgents])),
     ("setMeetingAvailability", Rule::Own(P::ManageCalendarAvailability)),
     ("setDateOverride", Rule::Own(P::ManageCalendarAvailability)),
     ("removeDateOverride", Rule::Own(P::ManageCalendarAvailability)),
@@ -132,22 +135,30 @@ pub(crate) fn authorise(ctx: &Context<'_>) -> Result<()> {
         Rule::Has(permission) => Ok(caller.require(permission)?),
         Rule::Bookings => Ok(booking::agent_of(caller).map(|_| ())?),
         Rule::Conversations => Ok(live_chat::scope_of_list(caller).map(|_| ())?),
-        Rule::Own(_) | Rule::SelfOr(_) => Err(no_rule(ctx.field().name()).into()),
+        Rule::Managers | Rule::Own(_) | Rule::SelfOr(_) => Err(no_rule(ctx.field().name()).into()),
     }
 }
 
-/// The same for a field about the settings of `agent`.
+/// The same for a field that shows something of `agent`.
 pub(crate) fn authorise_for(ctx: &Context<'_>, agent: &ID, field: &str) -> Result<Uuid> {
     let rule = rule(ctx)?;
     let caller = caller(ctx);
     caller.require_known()?;
     let id = read_id(ids::AGENT, agent, field)?;
     match rule {
+        Rule::Managers => caller.require(P::ManageAgents)?,
         Rule::Own(own) => caller.require_for(id, own, P::ManageAgents)?,
         Rule::SelfOr(any) => caller.require_self_or_any(id, any)?,
         _ => return Err(no_rule(ctx.field().name()).into()),
     }
     Ok(id)
+}
+
+/// The same for a field that changes `agent`. Whether the agent may do what the caller may not is held
+/// against its row when it is changed: see [`AgentEditor`].
+pub(crate) fn authorise_edit(ctx: &Context<'_>, agent: &ID, field: &str) -> Result<AgentEditor> {
+    let id = authorise_for(ctx, agent, field)?;
+    Ok(AgentEditor::new(caller(ctx), id)?)
 }
 
 fn rule(ctx: &Context<'_>) -> Result<Rule> {
@@ -188,25 +199,32 @@ pub enum Permission {
     ConnectCalendar,
     /// Own meeting blocks, date overrides, busy times and invitation.
     ManageCalendarAvailability,
-    /// Every agent and its settings.
+    /// Every agent and its settings, as far as the agent's profile allows no more than the caller's. Includes
+    /// MANAGE_LIVE_CHAT_AVAILABILITY, CONNECT_CALENDAR and MANAGE_CALENDAR_AVAILABILITY.
     ManageAgents,
     /// Own live chats.
     ViewMyConversations,
-    /// Everybody's live chats.
+    /// Everybody's live chats. Includes VIEW_MY_CONVERSATIONS.
     ViewAllConversations,
     /// Everybody's bookings.
     ManageAllMeetings,
-    /// Rules, teams and accounts, to look at.
+    /// How one's own meetings and live chats were routed, without accounts and rules.
+    ViewMyRouting,
+    /// Routing rules, teams and how meetings and live chats were routed. Includes VIEW_MY_ROUTING.
     ViewRouting,
-    /// Rules, teams and accounts, to change.
+    /// Accounts and their owners.
+    ViewAccounts,
+    /// Changing routing rules, teams and accounts. Includes VIEW_ROUTING and VIEW_ACCOUNTS.
     ManageRouting,
     /// What is kept about visitors, and for how long.
     ManagePrivacyAndSecurity,
     /// Deliveries that failed, webhooks, keys.
     ManageIntegrations,
-    /// Reports, to look at.
+    /// Reports about oneself. There are none yet.
+    ViewMyReports,
+    /// Reports, to look at. Includes VIEW_MY_REPORTS.
     ViewReports,
-    /// Reports, to take out.
+    /// Reports, to take out. Includes VIEW_REPORTS.
     ExportReports,
 }
 
@@ -216,15 +234,17 @@ pub enum Permission {
 pub enum Profile {
     /// All permissions.
     Admin,
-    /// Agents, meetings, routing and reports.
+    /// Manages agents, all meetings and routing; views accounts, all conversations and reports, and takes reports
+    /// out.
     SalesAdmin,
-    /// Routing, integrations, reports and all conversations.
+    /// Views routing and reports, takes reports out, and manages privacy and integrations. Sees no accounts and
+    /// no conversations.
     MarketingAdmin,
-    /// Routing, reports and all conversations, to look at.
+    /// Views routing and reports. Sees no accounts and no conversations.
     MarketingUser,
-    /// Own live chat, calendar, availability and conversations.
+    /// Own live chat, calendar and availability; views own conversations, routing and reports.
     LiveAgent,
-    /// Own calendar and availability.
+    /// Own calendar and availability; views own routing and reports.
     CalendarAgent,
 }
 
@@ -267,7 +287,7 @@ impl Viewer {
         self.0.profile().map(Into::into)
     }
 
-    /// What the profile allows; nothing for a visitor.
+    /// What the profile allows, permissions that others include among them; nothing for a visitor.
     async fn permissions(&self) -> Vec<Permission> {
         let profile = self.0.profile();
         let all = profile.map_or(&[][..], ProfileName::permissions);
@@ -292,6 +312,20 @@ pub struct AgentToken {
     expires_at: DateTime,
 }
 
+/// Whose tokens to end.
+#[derive(Clone, Debug, InputObject)]
+pub struct RevokeAgentTokensInput {
+    /// The agent's ID.
+    agent_id: ID,
+}
+
+/// The agent whose tokens ended.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct RevokeAgentTokensPayload {
+    /// The agent.
+    agent: Agent,
+}
+
 /// Queries about access.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AccessQuery;
@@ -312,20 +346,33 @@ pub struct AccessMutation;
 #[Object]
 impl AccessMutation {
     /// A short-lived token for an agent's browser, with the agent's own permissions. For API keys
-    /// with MANAGE_AGENTS whose profile allows all that the agent's does.
+    /// with MANAGE_AGENTS whose profile allows all that the agent's does. It ends early with
+    /// revokeAgentTokens, and when the agent is deactivated or given another profile.
     async fn issue_agent_token(
         &self,
         ctx: &Context<'_>,
         agent_id: ID,
         #[graphql(desc = "1 to 720.")] ttl_minutes: i64,
     ) -> Result<AgentToken> {
-        authorise(ctx)?;
+        let editor = authorise_edit(ctx, &agent_id, "agentId")?;
         if !matches!(caller(ctx), Caller::Key { .. }) {
             let message = "only an API key can issue tokens".to_owned();
             return Err(Error::Forbidden(message).into());
         }
-        let agent = read_id(ids::AGENT, &agent_id, "agentId")?;
-        let new = access::issue_agent_token(app(ctx), caller(ctx), agent, ttl_minutes).await?;
+        let new = credential::issue_agent_token(app(ctx), editor, ttl_minutes).await?;
         Ok(AgentToken { token: new.token, expires_at: new.expires_at.into() })
+    }
+
+    /// Ends all tokens of an agent for good, in every process. WebSockets opened with them are closed with 4401
+    /// and event streams are completed after an UNAUTHENTICATED error, within a second. For the agent itself,
+    /// and for callers with MANAGE_AGENTS whose profile allows all that the agent's does.
+    async fn revoke_agent_tokens(
+        &self,
+        ctx: &Context<'_>,
+        input: RevokeAgentTokensInput,
+    ) -> Result<Option<RevokeAgentTokensPayload>> {
+        let editor = authorise_edit(ctx, &input.agent_id, "input.agentId")?;
+        let agent = Agent(credential::revoke_agent_tokens(app(ctx), editor).await?);
+        Ok(Some(RevokeAgentTokensPayload { agent }))
     }
 }

@@ -154,7 +154,7 @@ pub struct AccountQuery;
 
 #[Object]
 impl AccountQuery {
-    /// The account with this ID, or null. Needs VIEW_ROUTING.
+    /// The account with this ID, or null. Needs VIEW_ACCOUNTS.
     async fn account(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Account>> {
         authorise(ctx)?;
         match ids::ACCOUNT.parse(&id) {
@@ -163,7 +163,7 @@ impl AccountQuery {
         }
     }
 
-    /// Accounts, in the order in which they were made. Needs VIEW_ROUTING.
+    /// Accounts, in the order in which they were made. Needs VIEW_ACCOUNTS.
     #[graphql(complexity = "super::page::cost(first, last, child_complexity)")]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn accounts(

@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object};
 use calendar_provider::TimeRange;
 
-use super::access::{Profile, app, authorise, caller, read_id};
+use super::access::{Profile, app, authorise, authorise_edit, caller};
 use super::availability::{DateOverride, MeetingAvailability};
 use super::booking::{BookingConnection, BookingFilter};
 use super::calendar::{BusyTime, CalendarConnection};
@@ -294,10 +294,10 @@ impl AgentMutation {
         Ok(Agent(service::create(app(ctx), caller(ctx), new).await?))
     }
 
-    /// Changes an agent. Needs MANAGE_AGENTS.
+    /// Changes an agent. Needs MANAGE_AGENTS. Deactivating ends the agent's tokens and its calendar feed for
+    /// good; another profile ends its tokens too.
     async fn update_agent(&self, ctx: &Context<'_>, input: UpdateAgentInput) -> Result<Agent> {
-        authorise(ctx)?;
-        let id = read_id(ids::AGENT, &input.agent_id, "input.agentId")?;
+        let editor = authorise_edit(ctx, &input.agent_id, "input.agentId")?;
         let update = service::AgentUpdate {
             name: input.name,
             email: input.email.map(|email| email.0),
@@ -306,7 +306,7 @@ impl AgentMutation {
             profile: input.profile.map(Into::into),
             weight: input.weight,
         };
-        Ok(Agent(service::update(app(ctx), caller(ctx), id, update).await?))
+        Ok(Agent(service::update(app(ctx), editor, update).await?))
     }
 }
 

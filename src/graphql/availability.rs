@@ -3,7 +3,7 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::Weekday;
 
-use super::access::{app, authorise_for};
+use super::access::{app, authorise_edit};
 use super::agent::Agent;
 use super::error::Result;
 use super::scalars::{Date, LocalTime, TimeZone};
@@ -232,7 +232,7 @@ impl AvailabilityMutation {
         ctx: &Context<'_>,
         input: SetMeetingAvailabilityInput,
     ) -> Result<Agent> {
-        let agent = authorise_for(ctx, &input.agent_id, "input.agentId")?;
+        let editor = authorise_edit(ctx, &input.agent_id, "input.agentId")?;
         let update = MeetingAvailabilityUpdate {
             zone: input.time_zone.map(|zone| zone.read("input.timeZone")).transpose()?,
             blocks: input.blocks.map(|blocks| read_weekly(&blocks)).transpose()?,
@@ -242,7 +242,7 @@ impl AvailabilityMutation {
             minimum_notice_minutes: input.minimum_notice_minutes,
             horizon_days: input.horizon_days,
         };
-        Ok(Agent(set_meeting_availability(app(ctx), agent, update).await?))
+        Ok(Agent(set_meeting_availability(app(ctx), editor, update).await?))
     }
 
     /// Sets what holds on one date instead of the weekly blocks. Needs
@@ -252,11 +252,11 @@ impl AvailabilityMutation {
         ctx: &Context<'_>,
         input: SetDateOverrideInput,
     ) -> Result<Agent> {
-        let agent = authorise_for(ctx, &input.agent_id, "input.agentId")?;
+        let editor = authorise_edit(ctx, &input.agent_id, "input.agentId")?;
         let date = input.date.read("input.date")?;
         let blocks = read_day(&input.blocks)?;
         let note = input.note.as_deref();
-        Ok(Agent(date_override::set(app(ctx), agent, date, blocks, note).await?))
+        Ok(Agent(date_override::set(app(ctx), editor, date, blocks, note).await?))
     }
 
     /// Lets the weekly blocks hold on a date again. Needs MANAGE_CALENDAR_AVAILABILITY for oneself,
@@ -267,8 +267,8 @@ impl AvailabilityMutation {
         agent_id: ID,
         date: Date,
     ) -> Result<Agent> {
-        let agent = authorise_for(ctx, &agent_id, "agentId")?;
+        let editor = authorise_edit(ctx, &agent_id, "agentId")?;
         let date = date.read("date")?;
-        Ok(Agent(service::date_override::remove(app(ctx), agent, date).await?))
+        Ok(Agent(service::date_override::remove(app(ctx), editor, date).await?))
     }
 }

@@ -14,7 +14,6 @@ use super::scalars::{DateTime, Locale, TimeZone, Url};
 use super::slots::{RouteInput, Slot, read_route};
 use super::visitor::{Company, CompanyInput, Person, PersonInput};
 use crate::ids;
-use crate::service::access::Permission;
 use crate::service::booking::{self as service, Booked};
 use crate::service::{Error, calendar, text};
 use crate::store::booking::{CANCELLED, CONFIRMED, Model};
@@ -190,18 +189,13 @@ impl Booking {
         })
     }
 
-    /// How its agent was found; null for one made before that was kept. For those who may see the
-    /// booking, and with VIEW_ROUTING; null for others.
+    /// How its agent was found. Null for a booking made before that was kept, and for callers who have
+    /// neither VIEW_ROUTING nor, as its agent, VIEW_MY_ROUTING.
     async fn routing(&self, ctx: &Context<'_>) -> Result<Option<RoutingExplanation>> {
         let caller = caller(ctx);
-        let sees = service::may_see(caller, self.0.agent_id);
-        match &self.0.routing {
-            Some(kept) if sees || caller.may(Permission::ViewRouting) => {
-                let record = serde_json::from_value(kept.0.clone()).map_err(Error::internal)?;
-                Ok(Some(RoutingExplanation::kept(record, Some(self.0.starts_at))))
-            }
-            _ => Ok(None),
-        }
+        let Some(kept) = &self.0.routing else { return Ok(None) };
+        let is_own = caller.is_agent(self.0.agent_id);
+        RoutingExplanation::kept(caller, is_own, &kept.0, Some(self.0.starts_at))
     }
 
     /// When it was booked.

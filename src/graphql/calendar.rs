@@ -6,7 +6,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use calendar_provider as api;
 use secrecy::SecretString;
 
-use super::access::{app, authorise, authorise_for, read_id};
+use super::access::{app, authorise, authorise_edit, read_id};
 use super::agent::{Agent, read_range};
 use super::error::Result;
 use super::scalars::{DateTime, Locale, TimeZone, Url};
@@ -371,9 +371,9 @@ impl CalendarMutation {
         ctx: &Context<'_>,
         input: StartCalendarAuthorizationInput,
     ) -> Result<CalendarAuthorization> {
-        let agent = authorise_for(ctx, &input.agent_id, "input.agentId")?;
+        let editor = authorise_edit(ctx, &input.agent_id, "input.agentId")?;
         let return_url = input.return_url.map(|url| url.0);
-        let url = service::start_authorization(app(ctx), agent, &input.provider_id, return_url);
+        let url = service::start_authorization(app(ctx), editor, &input.provider_id, return_url);
         Ok(CalendarAuthorization { authorization_url: Url(url.await?.to_string()) })
     }
 
@@ -384,14 +384,14 @@ impl CalendarMutation {
         ctx: &Context<'_>,
         input: ConnectCalendarInput,
     ) -> Result<Agent> {
-        let agent = authorise_for(ctx, &input.agent_id, "input.agentId")?;
+        let editor = authorise_edit(ctx, &input.agent_id, "input.agentId")?;
         let credentials: BTreeMap<String, SecretString> = input
             .credentials
             .into_iter()
             .flatten()
             .map(|credential| (credential.name, credential.value.into()))
             .collect();
-        Ok(Agent(service::connect(app(ctx), agent, &input.provider_id, credentials).await?))
+        Ok(Agent(service::connect(app(ctx), editor, &input.provider_id, credentials).await?))
     }
 
     /// Changes which calendars of the connected account count, checked against a fresh list of them.
@@ -402,34 +402,34 @@ impl CalendarMutation {
         ctx: &Context<'_>,
         input: SelectCalendarInput,
     ) -> Result<Agent> {
-        let agent = authorise_for(ctx, &input.agent_id, "input.agentId")?;
+        let editor = authorise_edit(ctx, &input.agent_id, "input.agentId")?;
         let selection = service::Selection {
             calendar_ref: input.calendar_ref,
             busy_calendar_refs: input.busy_calendar_refs,
         };
-        Ok(Agent(service::select(app(ctx), agent, selection).await?))
+        Ok(Agent(service::select(app(ctx), editor, selection).await?))
     }
 
     /// Takes the agent out of the queue until a calendar is connected again. Needs CONNECT_CALENDAR
     /// for oneself, else MANAGE_AGENTS.
     async fn disconnect_calendar(&self, ctx: &Context<'_>, agent_id: ID) -> Result<Agent> {
-        let agent = authorise_for(ctx, &agent_id, "agentId")?;
-        Ok(Agent(service::disconnect(app(ctx), agent).await?))
+        let editor = authorise_edit(ctx, &agent_id, "agentId")?;
+        Ok(Agent(service::disconnect(app(ctx), editor).await?))
     }
 
     /// Makes the secret address under which calendar programs read the agent's built-in calendar; a
     /// former one stops working. Needs CONNECT_CALENDAR for oneself, else MANAGE_AGENTS.
     async fn create_calendar_feed(&self, ctx: &Context<'_>, agent_id: ID) -> Result<CalendarFeed> {
-        let agent = authorise_for(ctx, &agent_id, "agentId")?;
-        let url = service::create_feed(app(ctx), agent).await?;
+        let editor = authorise_edit(ctx, &agent_id, "agentId")?;
+        let url = service::create_feed(app(ctx), editor).await?;
         Ok(CalendarFeed { url: Url(url.to_string()) })
     }
 
     /// Makes the feed's address stop working; false where there was none. Needs CONNECT_CALENDAR for
     /// oneself, else MANAGE_AGENTS.
     async fn revoke_calendar_feed(&self, ctx: &Context<'_>, agent_id: ID) -> Result<bool> {
-        let agent = authorise_for(ctx, &agent_id, "agentId")?;
-        Ok(service::revoke_feed(app(ctx), agent).await?)
+        let editor = authorise_edit(ctx, &agent_id, "agentId")?;
+        Ok(service::revoke_feed(app(ctx), editor).await?)
     }
 
     /// Keeps a time free of meetings, for agents with the built-in calendar. Meetings that are booked
@@ -439,10 +439,10 @@ impl CalendarMutation {
         ctx: &Context<'_>,
         input: CreateBusyTimeInput,
     ) -> Result<BusyTime> {
-        let agent = authorise_for(ctx, &input.agent_id, "input.agentId")?;
+        let editor = authorise_edit(ctx, &input.agent_id, "input.agentId")?;
         let range = read_range(&input.starts_at, &input.ends_at)?;
         let title = input.title.as_deref();
-        Ok(BusyTime(busy_time::create(app(ctx), agent, range, title).await?))
+        Ok(BusyTime(busy_time::create(app(ctx), editor, range, title).await?))
     }
 
     /// Opens a time again that createBusyTime kept. Needs MANAGE_CALENDAR_AVAILABILITY for oneself,
@@ -453,9 +453,9 @@ impl CalendarMutation {
         agent_id: ID,
         busy_time_id: ID,
     ) -> Result<Agent> {
-        let agent = authorise_for(ctx, &agent_id, "agentId")?;
+        let editor = authorise_edit(ctx, &agent_id, "agentId")?;
         let id = read_id(ids::BUSY_TIME, &busy_time_id, "busyTimeId")?;
-        busy_time::delete(app(ctx), agent, id).await?;
-        Ok(Agent(crate::service::agent::get(app(ctx), agent).await?))
+        busy_time::delete(app(ctx), editor, id).await?;
+        Ok(Agent(crate::service::agent::get(app(ctx), editor.agent()).await?))
     }
 }

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
-use super::access::{app, authorise, authorise_for};
+use super::access::{app, authorise, authorise_edit, authorise_for};
 use super::agent::Agent;
 use super::error::Result;
 use super::visitor::{CompanyInput, PersonInput};
@@ -147,12 +147,12 @@ impl InviteMutation {
         ctx: &Context<'_>,
         input: SetInviteTemplateInput,
     ) -> Result<Agent> {
-        let agent = authorise_for(ctx, &input.agent_id, "input.agentId")?;
+        let editor = authorise_edit(ctx, &input.agent_id, "input.agentId")?;
         let update = service::TemplateUpdate {
             subject: input.subject,
             body: input.body,
             include_conference_link: input.include_conference_link,
         };
-        Ok(Agent(service::set_template(app(ctx), agent, update).await?))
+        Ok(Agent(service::set_template(app(ctx), editor, update).await?))
     }
 }

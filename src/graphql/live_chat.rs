@@ -2,7 +2,7 @@
 
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
 
-use super::access::{app, authorise_for};
+use super::access::{app, authorise_edit};
 use super::agent::Agent;
 use super::availability::{AvailabilityBlock, AvailabilityBlockInput, blocks_of, read_weekly};
 use super::error::Result;
@@ -124,10 +124,10 @@ impl LiveChatMutation {
         ctx: &Context<'_>,
         input: SetLiveChatAvailabilityInput,
     ) -> Result<Agent> {
-        let agent = authorise_for(ctx, &input.agent_id, "input.agentId")?;
+        let editor = authorise_edit(ctx, &input.agent_id, "input.agentId")?;
         let zone = input.time_zone.map(|zone| zone.read("input.timeZone")).transpose()?;
         let blocks = input.blocks.map(|blocks| read_weekly(&blocks)).transpose()?;
-        Ok(Agent(service::set_availability(app(ctx), agent, zone, blocks, input.limit).await?))
+        Ok(Agent(service::set_availability(app(ctx), editor, zone, blocks, input.limit).await?))
     }
 
     /// The availability toggle. Needs MANAGE_LIVE_CHAT_AVAILABILITY for oneself, else MANAGE_AGENTS.
@@ -136,14 +136,14 @@ impl LiveChatMutation {
         ctx: &Context<'_>,
         input: SetLiveChatOverrideInput,
     ) -> Result<Agent> {
-        let agent = authorise_for(ctx, &input.agent_id, "input.agentId")?;
-        Ok(Agent(service::set_override(app(ctx), agent, input.status.into()).await?))
+        let editor = authorise_edit(ctx, &input.agent_id, "input.agentId")?;
+        Ok(Agent(service::set_override(app(ctx), editor, input.status.into()).await?))
     }
 
     /// Lets the weekly blocks hold again. Needs MANAGE_LIVE_CHAT_AVAILABILITY for oneself, else
     /// MANAGE_AGENTS.
     async fn clear_live_chat_override(&self, ctx: &Context<'_>, agent_id: ID) -> Result<Agent> {
-        let agent = authorise_for(ctx, &agent_id, "agentId")?;
-        Ok(Agent(service::clear_override(app(ctx), agent).await?))
+        let editor = authorise_edit(ctx, &agent_id, "agentId")?;
+        Ok(Agent(service::clear_override(app(ctx), editor).await?))
     }
 }

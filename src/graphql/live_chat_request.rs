@@ -3,7 +3,7 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject, Union};
 use uuid::Uuid;
 
-use super::access::{app, authorise, authorise_for, caller, read_id};
+use super::access::{app, authorise, authorise_edit, caller, read_id};
 use super::agent::Agent;
 use super::error::Result;
 use super::live_chat_offer::LiveChatOffer;
@@ -174,18 +174,18 @@ impl LiveChatRequest {
         (self.0.state == request::UNANSWERED).then(|| LiveChatFallback(self.0.clone()))
     }
 
-    /// How its agent was looked for. For those who may see the conversation, and with VIEW_ROUTING; null for
-    /// others.
+    /// How its agent was looked for. Null for callers who have neither VIEW_ROUTING nor, as an agent who
+    /// took it or was asked to, VIEW_MY_ROUTING.
     async fn routing(&self, ctx: &Context<'_>) -> Result<Option<RoutingExplanation>> {
         let caller = caller(ctx);
-        if !caller.may(Permission::ViewRouting) {
-            let offers = load(ctx, OffersOf(self.0.id)).await?.unwrap_or_else(Vec::new);
-            if !service::may_see(caller, &self.0, &offers) {
-                return Ok(None);
+        let is_own = match caller.agent_id() {
+            Some(agent) if !caller.may(Permission::ViewRouting) => {
+                let offers = load(ctx, OffersOf(self.0.id)).await?.unwrap_or_else(Vec::new);
+                service::involves(&self.0, &offers, agent)
             }
-        }
-        let record = serde_json::from_value(self.0.routing.0.clone()).map_err(Error::internal)?;
-        Ok(Some(RoutingExplanation::kept(record, None)))
+            _ => false,
+        };
+        RoutingExplanation::kept(caller, is_own, &self.0.routing.0, None)
     }
 
     /// Whom it was offered to, in order. For those who may see conversations.
@@ -418,7 +418,7 @@ impl LiveChatRequestMutation {
         agent_id: ID,
         enabled: bool,
     ) -> Result<Agent> {
-        let id = authorise_for(ctx, &agent_id, "agentId")?;
-        Ok(Agent(service::set_failed_action_notifications(app(ctx), id, enabled).await?))
+        let editor = authorise_edit(ctx, &agent_id, "agentId")?;
+        Ok(Agent(service::set_failed_action_notifications(app(ctx), editor, enabled).await?))
     }
 }

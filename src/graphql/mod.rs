@@ -34,7 +34,7 @@ use std::sync::Arc;
 use async_graphql::{MergedObject, MergedSubscription, Schema as AnySchema, SchemaBuilder};
 
 use crate::app::App;
-use crate::http::{Credentials, Identify, Identity};
+use crate::http::{Credentials, CredentialsEnd, Identify, Identity};
 use crate::service;
 
 /// Most points of one operation: each selection costs one, each list as many times what it holds as
@@ -120,10 +120,14 @@ impl Identify for Identifier {
             service::access::identify(&self.0, credentials.bearer, credentials.client.network())
                 .await;
         let known = known.map_err(error::ApiError::from)?;
+        let expires_at = known.expires_at;
         let mut identity = Identity::default();
-        identity.data.insert(known.caller);
-        identity.valid_for =
-            known.expires_at.map(|expiry| (expiry - self.0.now()).to_std().unwrap_or_default());
+        identity.data.insert(known.caller.clone());
+        identity.end = CredentialsEnd {
+            valid_for: expires_at
+                .map(|expiry| (expiry - self.0.now()).to_std().unwrap_or_default()),
+            revoked: service::credential::revoked(&self.0, known),
+        };
         loaders::add(&mut identity.data, &self.0);
         Ok(identity)
     }

@@ -100,7 +100,7 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
         return Ok(found.map(|found| Node::BusyTime(BusyTime(found))));
     }
     if let Some(id) = ids::ACCOUNT.parse(id)
-        && caller.may(Permission::ViewRouting)
+        && caller.may(Permission::ViewAccounts)
     {
         return Ok(account::find(app(ctx), id).await?.map(|found| Node::Account(Account(found))));
     }

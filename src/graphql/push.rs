@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, InputObject, Object};
 
-use super::access::{app, authorise, authorise_for, read_id};
+use super::access::{app, authorise, authorise_edit, read_id};
 use super::agent::Agent;
 use super::error::Result;
 use super::scalars::{DateTime, Url};
@@ -88,14 +88,14 @@ impl PushMutation {
         ctx: &Context<'_>,
         input: RegisterPushSubscriptionInput,
     ) -> Result<PushRegistration> {
-        let agent = authorise_for(ctx, &input.agent_id, "input.agentId")?;
+        let editor = authorise_edit(ctx, &input.agent_id, "input.agentId")?;
         let new = NewRegistration {
             endpoint: input.endpoint.0,
             p256dh: input.keys.p256dh,
             auth: input.keys.auth,
             label: input.label,
         };
-        Ok(PushRegistration(service::register(app(ctx), agent, new).await?))
+        Ok(PushRegistration(service::register(app(ctx), editor, new).await?))
     }
 
     /// Has an agent notified in a browser no more. Needs MANAGE_LIVE_CHAT_AVAILABILITY for oneself,
@@ -108,7 +108,7 @@ impl PushMutation {
         #[graphql(desc = "Of the browser itself, which knows no more; or registrationId.")]
         endpoint: Option<Url>,
     ) -> Result<Agent> {
-        let id = authorise_for(ctx, &agent_id, "agentId")?;
+        let editor = authorise_edit(ctx, &agent_id, "agentId")?;
         let which = match (&registration_id, &endpoint) {
             (Some(registration), None) => {
                 let kind = ids::PUSH_REGISTRATION;
@@ -120,7 +120,7 @@ impl PushMutation {
                 return Err(Error::bad_input("registrationId", message).into());
             }
         };
-        service::remove(app(ctx), id, which).await?;
-        Ok(Agent(agent::get(app(ctx), id).await?))
+        service::remove(app(ctx), editor, which).await?;
+        Ok(Agent(agent::get(app(ctx), editor.agent()).await?))
     }
 }

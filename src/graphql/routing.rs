@@ -6,7 +6,7 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::{DateTime as Instant, Utc};
 use uuid::Uuid;
 
-use super::access::{app, authorise};
+use super::access::{app, authorise, caller};
 use super::agent::Agent;
 use super::error::Result;
 use super::loaders::{AgentById, load};
@@ -14,8 +14,9 @@ use super::scalars::DateTime;
 use super::slots::{RouteInput, read_route};
 use super::visitor::{CompanyInput, PersonInput};
 use crate::ids;
+use crate::service::access::{Caller, Permission};
 use crate::service::routing::{self as service, Outcome, Purpose, Question, Record, TierRecord};
-use crate::service::visitor;
+use crate::service::{Error, visitor};
 
 /// What an agent is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -113,30 +114,69 @@ pub struct RoutingRuleResult {
 /// How an agent was found, or would be.
 #[derive(Clone, Debug)]
 pub struct RoutingExplanation {
+    sees: Sees,
     record: Record,
     starts_at: Option<Instant<Utc>>,
     earliest: HashMap<Uuid, Instant<Utc>>,
 }
 
+/// What of an explanation a caller sees besides agents.
+#[derive(Clone, Copy, Debug)]
+struct Sees {
+    accounts: bool,
+    rules: bool,
+}
+
+impl Sees {
+    fn of(caller: &Caller) -> Self {
+        Self {
+            accounts: caller.may(Permission::ViewAccounts),
+            rules: caller.may(Permission::ViewRouting),
+        }
+    }
+
+    /// Whether the thing that a tier comes from may be named.
+    const fn names(self, tier: service::TierKind) -> bool {
+        match tier {
+            service::TierKind::Owner => self.accounts,
+            service::TierKind::Rule | service::TierKind::Team => self.rules,
+            service::TierKind::Agent | service::TierKind::All => true,
+        }
+    }
+}
+
 impl RoutingExplanation {
-    /// What was kept with a booking or a live chat.
-    pub(crate) fn kept(record: Record, starts_at: Option<Instant<Utc>>) -> Self {
-        Self { record, starts_at, earliest: HashMap::new() }
+    /// What was kept with a booking or a live chat, as far as the caller sees it: all with VIEW_ROUTING; of
+    /// what is its own with VIEW_MY_ROUTING.
+    pub(crate) fn kept(
+        caller: &Caller,
+        is_own: bool,
+        record: &serde_json::Value,
+        starts_at: Option<Instant<Utc>>,
+    ) -> Result<Option<Self>> {
+        let sees_own = is_own && caller.may(Permission::ViewMyRouting);
+        if !sees_own && !caller.may(Permission::ViewRouting) {
+            return Ok(None);
+        }
+        let record = serde_json::from_value(record.clone()).map_err(Error::internal)?;
+        let sees = Sees::of(caller);
+        Ok(Some(Self { sees, record, starts_at, earliest: HashMap::new() }))
     }
 }
 
 /// How an agent was found, or would be.
 #[Object]
 impl RoutingExplanation {
-    /// The account that the visitor is of; null where there is none, or whom to meet was said.
+    /// The account that the visitor is of; null where there is none, or whom to meet was said. Null without
+    /// VIEW_ACCOUNTS.
     async fn account(&self) -> Option<RoutingAccount> {
-        let account = self.record.account.as_ref()?;
+        let account = self.record.account.as_ref().filter(|_| self.sees.accounts)?;
         let id = ids::ACCOUNT.format(account.id).into();
         Some(RoutingAccount { id, name: account.name.clone() })
     }
 
     /// The active rules, in the order in which they were looked at; of more than 100, those that matched
-    /// before others. None where whom to meet was said.
+    /// before others. None where whom to meet was said, and without VIEW_ROUTING.
     #[graphql(complexity = "super::page::cost_of_up_to(service::MOST_RULES, child_complexity)")]
     async fn rules(&self) -> Vec<RoutingRuleResult> {
         let rule = |rule: &service::RuleRecord| RoutingRuleResult {
@@ -145,16 +185,20 @@ impl RoutingExplanation {
             priority: rule.priority,
             matched: rule.matched,
         };
-        self.record.rules.iter().map(rule).collect()
+        self.record.rules.iter().filter(|_| self.sees.rules).map(rule).collect()
     }
 
     /// Agents who are looked at together, in the order in which they are gone through.
     #[graphql(complexity = "super::page::cost_of_list(child_complexity)")]
     async fn tiers(&self) -> Vec<RoutingTier> {
-        let tiers = self.record.tiers.iter();
-        tiers
-            .map(|tier| RoutingTier { tier: tier.clone(), all: self.clone_earliest(tier) })
-            .collect()
+        let shown = |tier: &TierRecord| {
+            let mut shown = tier.clone();
+            if !self.sees.names(tier.kind) {
+                (shown.id, shown.name) = (None, None);
+            }
+            RoutingTier { tier: shown, all: self.clone_earliest(tier) }
+        };
+        self.record.tiers.iter().map(shown).collect()
     }
 
     /// Who takes the visitor, has been offered them, or would be; null where nobody can.
@@ -193,7 +237,8 @@ impl RoutingTier {
         self.tier.kind.into()
     }
 
-    /// Of the account, rule, team or agent that it comes from; null for all agents.
+    /// The ID of the account, rule, team or agent that it comes from. Null for all agents, for an account
+    /// without VIEW_ACCOUNTS, and for a rule or team without VIEW_ROUTING.
     async fn id(&self) -> Option<ID> {
         let prefix = match self.tier.kind {
             service::TierKind::Owner => ids::ACCOUNT,
@@ -204,7 +249,8 @@ impl RoutingTier {
         self.tier.id.map(|id| prefix.format(id).into())
     }
 
-    /// The name that the account, rule or team had then; null for an agent and for all agents.
+    /// The name that the account, rule or team had then. Null for an agent and for all agents, for an account
+    /// without VIEW_ACCOUNTS, and for a rule or team without VIEW_ROUTING.
     async fn name(&self) -> Option<&str> {
         self.tier.name.as_deref()
     }
@@ -277,7 +323,7 @@ pub struct RoutingQuery;
 impl RoutingQuery {
     /// Whom a visitor would get and why, changing nothing: the rules that are looked at, the candidates in
     /// order of turn, who is passed over and for which reason, and who would be chosen. Needs
-    /// VIEW_ROUTING.
+    /// VIEW_ROUTING; accounts are named with VIEW_ACCOUNTS.
     ///
     /// For a meeting it is about startsAt; left out, about the earliest slot that is offered to the
     /// visitor, and each candidate is told with the earliest slot of its own. It goes by what is known
@@ -301,6 +347,7 @@ impl RoutingQuery {
         };
         let found = service::explain(app(ctx), &question).await?;
         let (record, starts_at) = (found.record, found.starts_at);
-        Ok(RoutingExplanation { record, starts_at, earliest: found.earliest })
+        let sees = Sees::of(caller(ctx));
+        Ok(RoutingExplanation { sees, record, starts_at, earliest: found.earliest })
     }
 }

@@ -7,7 +7,7 @@ use async_graphql::{
     parser::types::{ExecutableDocument, OperationType},
 };
 use axum::http::StatusCode;
-use futures_util::{FutureExt, Stream, StreamExt, stream};
+use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream};
 use tokio::time::Instant;
 
 use super::{
@@ -122,7 +122,7 @@ impl<E: Executor, I: Identify> Endpoint<E, I> {
     }
 
     /// Runs an operation of any kind as a stream of replies: a subscription until its source ends
-    /// or the credentials expire, anything else for one reply.
+    /// or the credentials end, anything else for one reply.
     pub(crate) fn stream(
         self: &Arc<Self>,
         operation: Operation,
@@ -134,7 +134,7 @@ impl<E: Executor, I: Identify> Endpoint<E, I> {
             let reply = async move { endpoint.execute(operation, identity, deadline).await };
             return reply.into_stream().left_stream();
         }
-        let expiry = identity.valid_for;
+        let ended = identity.end.wait();
         let mut request = operation.request;
         request.data = identity.data;
         let events = AssertUnwindSafe(self.schema.execute_stream(request, None)).catch_unwind();
@@ -146,7 +146,7 @@ impl<E: Executor, I: Identify> Endpoint<E, I> {
             endpoint.measure.event(reply.response.errors.is_empty());
             reply
         });
-        until_expiry(replies, expiry).right_stream()
+        until_end(replies, ended).right_stream()
     }
 
     fn panicked(&self, panic: &(dyn Any + Send)) -> Reply {
@@ -163,27 +163,20 @@ impl<E: Executor, I: Identify> Endpoint<E, I> {
     }
 }
 
-/// Ends a stream when its caller's credentials expire, with an error that says so.
-fn until_expiry(
+/// Ends a stream when its caller's credentials do, with an error that says so.
+fn until_end(
     replies: impl Stream<Item = Reply> + Send + 'static,
-    valid_for: Option<Duration>,
+    ended: BoxFuture<'static, &'static str>,
 ) -> impl Stream<Item = Reply> + Send {
-    let expired = async move {
-        match valid_for {
-            Some(left) => tokio::time::sleep(left).await,
-            None => std::future::pending().await,
-        }
-    };
-    let state = (replies.boxed(), Box::pin(expired));
-    stream::unfold(Some(state), |state| async move {
-        let (mut replies, mut expired) = state?;
+    stream::unfold(Some((replies.boxed(), ended)), |state| async move {
+        let (mut replies, mut ended) = state?;
         tokio::select! {
             biased;
-            () = &mut expired => {
-                let error = coded(ServerError::new("the credentials expired", None), UNAUTHENTICATED);
+            why = &mut ended => {
+                let error = coded(ServerError::new(why, None), UNAUTHENTICATED);
                 Some((Reply::failed(StatusCode::UNAUTHORIZED, error), None))
             }
-            reply = replies.next() => reply.map(|reply| (reply, Some((replies, expired)))),
+            reply = replies.next() => reply.map(|reply| (reply, Some((replies, ended)))),
         }
     })
 }

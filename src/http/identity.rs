@@ -4,6 +4,7 @@ use std::{future::Future, time::Duration};
 
 use async_graphql::{Data, Error};
 use axum::http::{HeaderMap, header::AUTHORIZATION};
+use futures_util::future::BoxFuture;
 
 use super::client::Client;
 
@@ -23,8 +24,43 @@ pub struct Identity {
     /// What resolvers read with `Context::data`: the caller, and loaders that live for one
     /// operation.
     pub data: Data,
-    /// How long the credentials remain good; streams end then. `None` is without end.
+    /// How the credentials end.
+    pub end: CredentialsEnd,
+}
+
+/// How a caller's credentials end. WebSockets and event streams are closed then.
+#[derive(Default)]
+pub struct CredentialsEnd {
+    /// How long they remain good. `None` is without end.
     pub valid_for: Option<Duration>,
+    /// Returns once they were revoked. It does nothing until it is polled, so that requests that are
+    /// answered at once cost nothing. `None` where they can't be.
+    pub revoked: Option<BoxFuture<'static, ()>>,
+}
+
+impl CredentialsEnd {
+    /// Returns once they no longer work, and says why.
+    pub(crate) fn wait(self) -> BoxFuture<'static, &'static str> {
+        let Self { valid_for, revoked } = self;
+        Box::pin(async move {
+            let expired = async {
+                match valid_for {
+                    Some(left) => tokio::time::sleep(left).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let revoked = async {
+                match revoked {
+                    Some(revoked) => revoked.await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = expired => "the credentials expired",
+                () = revoked => "the key or token was revoked, or its agent's profile has changed",
+            }
+        })
+    }
 }
 
 /// Finds out who is calling.

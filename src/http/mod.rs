@@ -72,7 +72,7 @@ use rate::Limiter;
 pub use client::Client;
 pub use feed::feeds;
 pub use health::Readiness;
-pub use identity::{Credentials, Identify, Identity};
+pub use identity::{Credentials, CredentialsEnd, Identify, Identity};
 pub use imports::imports;
 pub use limits::Limits;
 pub use measure::install_metrics;

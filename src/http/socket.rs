@@ -16,6 +16,7 @@ use axum::{
 };
 use futures_util::{
     FutureExt, StreamExt,
+    future::BoxFuture,
     stream::{self, BoxStream, SelectAll},
 };
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout, timeout_at};
@@ -26,7 +27,7 @@ use super::{
     client::Client,
     endpoint::{Endpoint, timeout_error},
     errors::{LIMIT_EXCEEDED, coded},
-    identity::{Credentials, Identify, bearer_of},
+    identity::{Credentials, CredentialsEnd, Identify, Identity, bearer_of},
     own_task::in_own_task,
     request::Params,
     respond::{Reply, encode},
@@ -62,6 +63,8 @@ struct Session<E, I> {
     events: SelectAll<BoxStream<'static, Event>>,
     /// Whether anything came since the last sign of life was sent.
     heard: bool,
+    /// Returns once the credentials of `connection_init` no longer work.
+    ended: BoxFuture<'static, &'static str>,
 }
 
 impl<E: Executor, I: Identify> Session<E, I> {
@@ -80,6 +83,7 @@ impl<E: Executor, I: Identify> Session<E, I> {
             operations: HashMap::new(),
             events: SelectAll::new(),
             heard: true,
+            ended: Box::pin(std::future::pending()),
         }
     }
 
@@ -114,6 +118,7 @@ impl<E: Executor, I: Identify> Session<E, I> {
         loop {
             tokio::select! {
                 () = &mut stopped => return Err(End::shutdown()),
+                _ = &mut self.ended => return Err(End::unauthorized()),
                 () = &mut init_timeout, if !self.acknowledged => return Err(End::init_timeout()),
                 message = self.socket.recv() => self.receive(message).await?,
                 Some(event) = self.events.next() => self.emit(event).await?,
@@ -175,7 +180,7 @@ impl<E: Executor, I: Identify> Session<E, I> {
         let credentials = Credentials { bearer: self.token.as_deref(), client: self.client };
         let identified = timeout_at(self.endpoint.deadline(), self.endpoint.identify(credentials));
         match identified.await {
-            Ok(Ok(_)) => {}
+            Ok(Ok(identity)) => self.ended = identity.end.wait(),
             Ok(Err(refusal)) if refusal.status == StatusCode::UNAUTHORIZED => {
                 return Err(End::unauthorized());
             }
@@ -217,7 +222,8 @@ impl<E: Executor, I: Identify> Session<E, I> {
             let credentials = Credentials { bearer: token.as_deref(), client };
             let refused = |error| stream::iter([Step::Refused(error)]).boxed();
             let identity = match timeout_at(deadline, endpoint.identify(credentials)).await {
-                Ok(Ok(identity)) => identity,
+                // The socket itself watches over the credentials of all its operations.
+                Ok(Ok(identity)) => Identity { end: CredentialsEnd::default(), ..identity },
                 Ok(Err(refusal)) => return refused(*refusal.error),
                 Err(_) => return refused(timeout_error(&endpoint.limits)),
             };
@@ -263,9 +269,13 @@ impl<E: Executor, I: Identify> Session<E, I> {
     }
 
     async fn send(&mut self, message: Message) -> Result<(), End> {
-        match timeout(SEND_WITHIN, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(End::Gone),
+        tokio::select! {
+            sent = timeout(SEND_WITHIN, self.socket.send(message)) => match sent {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) | Err(_) => Err(End::Gone),
+            },
+            // A client that reads slowly does not keep its socket for longer.
+            _ = &mut self.ended => Err(End::unauthorized()),
         }
     }
 }

@@ -17,7 +17,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tower::ServiceExt;
 
 use super::{
-    Credentials, Http, HttpConfig, Identify, Identity, RateLimit, Shutdown, router, serve,
+    Credentials, CredentialsEnd, Http, HttpConfig, Identify, Identity, RateLimit, Shutdown, router,
+    serve,
 };
 
 pub(crate) struct Query;
@@ -109,7 +110,8 @@ impl Identify for Keys {
                 let mut data = Data::default();
                 data.insert(Who(credentials.bearer.map(str::to_owned)));
                 let valid_for = (credentials.bearer == Some("short")).then_some(Duration::ZERO);
-                Ok(Identity { data, valid_for })
+                let end = CredentialsEnd { valid_for, revoked: None };
+                Ok(Identity { data, end })
             }
             Some("down") => refuse("UPSTREAM_UNAVAILABLE"),
             Some("bug") => Err(Error::new("secret cause")),

@@ -25,8 +25,7 @@ pub(super) async fn deliver(app: &App, row: &Model) -> Result<Outcome> {
     };
     // What the visitor said is for those who take chats or see them: a mail shows no more than the API does.
     let permissions = access::profile(&agent.profile)?.permissions();
-    let sees = permissions.contains(&Permission::ViewMyConversations)
-        || permissions.contains(&Permission::ViewAllConversations);
+    let sees = permissions.contains(&Permission::ViewMyConversations);
     let person = request.person.as_ref().map(|person| &person.0).filter(|_| sees);
     let email = person.map(|person| person.email.as_str());
     let before = outbox::before_in_hour(&app.db, row, agent.id).await?;

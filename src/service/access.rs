@@ -1,17 +1,16 @@
 //! Who calls, and what they may do.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set};
+use sea_orm::{DatabaseTransaction, EntityTrait};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::shared_reads::by_id;
 use super::{Error, Result};
 use crate::app::App;
+use crate::store::agent;
 use crate::store::credential::{agent_token, api_key};
-use crate::store::{agent, run_raw};
 
 pub use super::permission::{Permission, Profile};
 
@@ -136,18 +135,127 @@ impl Caller {
     }
 }
 
+/// Who changes an agent. Whatever changes one wants this rather than an ID, and asks
+/// [`AgentEditor::require_over`] about the agent's row in the transaction that changes it, since the agent
+/// may have been given another profile a moment ago.
+#[derive(Clone, Copy, Debug)]
+pub struct AgentEditor {
+    agent: Uuid,
+    by: Option<Profile>,
+}
+
+impl AgentEditor {
+    /// A caller who has passed the rule of the field: see `graphql::access`. An agent that changes itself is
+    /// one, since it may do all that it may.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED`.
+    pub fn new(caller: &Caller, agent: Uuid) -> Result<Self> {
+        caller.require_known()?;
+        Ok(Self { agent, by: caller.profile() })
+    }
+
+    /// Whoever had this profile when they were let in; the server itself where none is given.
+    pub(crate) const fn of(agent: Uuid, by: Option<Profile>) -> Self {
+        Self { agent, by }
+    }
+
+    /// The server itself, whose own changes no profile limits.
+    pub const fn server(agent: Uuid) -> Self {
+        Self { agent, by: None }
+    }
+
+    /// The agent.
+    pub const fn agent(&self) -> Uuid {
+        self.agent
+    }
+
+    /// What the editor may do; none for the server itself.
+    pub(crate) const fn profile(&self) -> Option<Profile> {
+        self.by
+    }
+
+    /// Refuses where the agent may do what the editor may not.
+    ///
+    /// # Errors
+    /// `FORBIDDEN`.
+    pub fn require_over(&self, agent: &agent::Model) -> Result<()> {
+        let Some(by) = self.by else { return Ok(()) };
+        let theirs = profile(&agent.profile)?;
+        if by.covers(theirs) {
+            return Ok(());
+        }
+        let message = format!(
+            "the agent has the profile {}, which allows more than yours, {}; only those who may do as \
+             much can change it",
+            theirs.as_str(),
+            by.as_str()
+        );
+        Err(Error::Forbidden(message))
+    }
+
+    /// Refuses to give the agent a profile that allows more than the editor's.
+    ///
+    /// # Errors
+    /// `FORBIDDEN`.
+    pub(crate) fn require_grant(&self, granted: Profile) -> Result<()> {
+        if self.by.is_none() { Ok(()) } else { require_grant(self.by, granted) }
+    }
+
+    /// The agent as it is now, to refuse early: before a calendar is asked, for example.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`, `FORBIDDEN`.
+    pub async fn read(&self, app: &App) -> Result<agent::Model> {
+        let found = super::agent::get(app, self.agent).await?;
+        self.require_over(&found)?;
+        Ok(found)
+    }
+}
+
+/// The agent of an editor who may change it, which nobody else changes until the transaction ends. Its
+/// revision stays: for what does not bear on when it is free.
+///
+/// # Errors
+/// `NOT_FOUND`, `FORBIDDEN`.
+pub(crate) async fn hold(
+    transaction: &DatabaseTransaction,
+    editor: AgentEditor,
+) -> Result<agent::Model> {
+    let id = editor.agent();
+    agent::hold(transaction, &[id]).await?;
+    let found = agent::Entity::find_by_id(id).one(transaction).await?;
+    let found = found.ok_or_else(|| super::agent::unknown(id))?;
+    editor.require_over(&found)?;
+    Ok(found)
+}
+
+/// Nobody hands out more than they have.
+///
+/// # Errors
+/// `FORBIDDEN`.
+pub(crate) fn require_grant(held: Option<Profile>, granted: Profile) -> Result<()> {
+    if held.is_some_and(|held| held.covers(granted)) {
+        return Ok(());
+    }
+    let message = format!("the profile {} allows more than yours", granted.as_str());
+    Err(Error::Forbidden(message))
+}
+
 fn lacks(permissions: &[Permission]) -> Error {
     let names: Vec<&str> = permissions.iter().map(|permission| permission.as_str()).collect();
     Error::Forbidden(format!("this needs the permission {}", names.join(" or ")))
 }
 
 /// Who calls, and for how long that holds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
     /// Who.
     pub caller: Caller,
     /// When a token stops working.
     pub expires_at: Option<chrono::DateTime<chrono::Utc>>,
+    /// The keyed hash of the key or token; none for a visitor.
+    pub hash: Option<Vec<u8>>,
 }
 
 /// Who carries `bearer`, the token of an Authorization header; a visitor on `network` where there is none.
@@ -157,17 +265,27 @@ pub struct Known {
 /// never served as a visitor.
 pub async fn identify(app: &App, bearer: Option<&str>, network: Option<IpAddr>) -> Result<Known> {
     let Some(token) = bearer else {
-        return Ok(Known { caller: Caller::Visitor { network }, expires_at: None });
+        return Ok(Known { caller: Caller::Visitor { network }, expires_at: None, hash: None });
     };
-    let refused = Error::Unauthenticated("the key or token is unknown, expired or revoked");
     let hash = app.secrets.hash(token);
-    if token.starts_with("fda_") {
-        return agent_of_token(app, hash).await?.ok_or(refused);
-    }
-    let Some(key) = key_in_force(app, hash).await? else { return Err(refused) };
-    let profile = profile(&key.profile)?;
-    let caller = Caller::Key { id: key.id, name: key.name, profile };
-    Ok(Known { caller, expires_at: None })
+    let found = match token.starts_with("fda_") {
+        true => agent_of_token(app, hash).await?,
+        false => key_in_force(app, hash).await?,
+    };
+    found.ok_or(Error::Unauthenticated("the key or token is unknown, expired or revoked"))
+}
+
+/// Whether what a caller was known by still works, and allows what it allowed then.
+///
+/// # Errors
+/// None but the database's.
+pub(crate) async fn is_in_force(app: &App, known: &Known) -> Result<bool> {
+    let now = match (&known.caller, &known.hash) {
+        (Caller::Key { .. }, Some(hash)) => key_in_force(app, hash.clone()).await?,
+        (Caller::Agent { .. }, Some(hash)) => agent_of_token(app, hash.clone()).await?,
+        _ => return Ok(true),
+    };
+    Ok(now.is_some_and(|now| now.caller == known.caller))
 }
 
 /// Refuses a caller who was let in before and would not be now: its key was revoked, its agent
@@ -203,126 +321,31 @@ pub(crate) fn profile(text: &str) -> Result<Profile> {
     Profile::parse(text).ok_or_else(|| Error::internal(anyhow::anyhow!("no profile {text}")))
 }
 
-/// The API key with this hash, unless it was revoked.
-async fn key_in_force(app: &App, hash: Vec<u8>) -> Result<Option<api_key::Model>> {
+/// The program whose API key has this hash, unless it was revoked.
+async fn key_in_force(app: &App, hash: Vec<u8>) -> Result<Option<Known>> {
     let db = app.db.clone();
-    let read = move |hashes: Vec<Vec<u8>>| {
-        let select = api_key::Entity::find()
-            .filter(api_key::Column::KeyHash.is_in(hashes))
-            .filter(api_key::Column::RevokedAt.is_null());
+    let read = move |hashes| {
         let db = db.clone();
-        async move { select.all(&db).await }
+        async move { api_key::in_force(&db, hashes).await }
     };
     let rows = app.api_keys.rows(hash.clone(), read).await?;
-    Ok(rows.iter().find(|key| bool::from(key.key_hash.ct_eq(&hash))).cloned())
+    let found = rows.iter().find(|key| bool::from(key.key_hash.ct_eq(&hash)));
+    let Some(key) = found else { return Ok(None) };
+    let profile = profile(&key.profile)?;
+    let caller = Caller::Key { id: key.id, name: key.name.clone(), profile };
+    Ok(Some(Known { caller, expires_at: None, hash: Some(hash) }))
 }
 
-/// The agent behind a token that has not expired.
+/// The agent whose token has this hash, unless it has expired.
 async fn agent_of_token(app: &App, hash: Vec<u8>) -> Result<Option<Known>> {
-    let token = agent_token::Entity::find_by_id(hash)
-        .filter(agent_token::Column::ExpiresAt.gt(app.now()))
-        .one(&app.db)
-        .await?;
-    let Some(token) = token else { return Ok(None) };
-    let agent = agent::Entity::find_by_id(token.agent_id).one(&app.db).await?;
-    let Some(agent) = agent.filter(|agent| agent.active) else { return Ok(None) };
-    let caller = Caller::Agent { id: agent.id, profile: profile(&agent.profile)? };
-    Ok(Some(Known { caller, expires_at: Some(token.expires_at) }))
-}
-
-/// A key just made.
-#[derive(Clone, Debug)]
-pub struct NewKey {
-    /// The key itself, shown once.
-    pub key: String,
-    /// Its record.
-    pub record: api_key::Model,
-}
-
-/// Makes an API key.
-///
-/// # Errors
-/// `BAD_USER_INPUT` for a name that is empty or longer than 100 characters.
-pub async fn create_api_key(app: &App, name: &str, profile: Profile) -> Result<NewKey> {
-    let name = super::text::required("name", name, 100)?;
-    let key = crate::secrets::token("fd", &app.ids.secret());
-    let record = api_key::ActiveModel {
-        id: Set(app.uuid()),
-        name: Set(name),
-        profile: Set(profile.as_str().to_owned()),
-        key_hash: Set(app.secrets.hash(&key)),
-        created_at: Set(app.now()),
-        revoked_at: Set(None),
+    let db = app.db.clone();
+    let read = move |hashes| {
+        let db = db.clone();
+        async move { agent_token::in_force(&db, hashes).await }
     };
-    let record = api_key::Entity::insert(record).exec_with_returning(&app.db).await?;
-    Ok(NewKey { key, record })
-}
-
-/// All API keys, in the order in which they were made.
-///
-/// # Errors
-/// None but the database's.
-pub async fn api_keys(app: &App) -> Result<Vec<api_key::Model>> {
-    Ok(api_key::Entity::find().order_by_asc(api_key::Column::Id).all(&app.db).await?)
-}
-
-/// Takes an API key back, at once.
-///
-/// # Errors
-/// `NOT_FOUND` where there is none with this ID, or it was taken back before.
-pub async fn revoke_api_key(app: &App, id: Uuid) -> Result<()> {
-    let sql = "UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL";
-    if run_raw(&app.db, sql, [app.now().into(), id.into()]).await? == 0 {
-        return Err(Error::NotFound(format!(
-            "there is no API key {} in force",
-            crate::ids::API_KEY.format(id)
-        )));
-    }
-    Ok(())
-}
-
-/// A token just made.
-#[derive(Clone, Debug)]
-pub struct NewToken {
-    /// The token itself, shown once.
-    pub token: String,
-    /// When it stops working.
-    pub expires_at: chrono::DateTime<chrono::Utc>,
-}
-
-/// Makes a token for an agent's browser. Only a key can, and only for an agent whose profile
-/// allows nothing that the key's does not.
-///
-/// # Errors
-/// `FORBIDDEN`; `NOT_FOUND`; `BAD_USER_INPUT` for a time outside 1 to 720 minutes or an agent that
-/// is not active.
-pub async fn issue_agent_token(
-    app: &App,
-    caller: &Caller,
-    agent: Uuid,
-    ttl_minutes: i64,
-) -> Result<NewToken> {
-    if !(1..=720).contains(&ttl_minutes) {
-        let message = format!("ttlMinutes must be 1 to 720, not {ttl_minutes}");
-        return Err(Error::bad_input("ttlMinutes", message));
-    }
-    let agent = super::agent::get(app, agent).await?;
-    if !agent.active {
-        return Err(Error::bad_input("agentId", "the agent is not active"));
-    }
-    let held = caller.profile().map_or(&[][..], Profile::permissions);
-    let held: BTreeSet<_> = held.iter().collect();
-    if !profile(&agent.profile)?.permissions().iter().all(|wanted| held.contains(wanted)) {
-        let message = "the agent's profile allows more than this key's".to_owned();
-        return Err(Error::Forbidden(message));
-    }
-    let token = crate::secrets::token("fda", &app.ids.secret());
-    let expires_at = app.now() + chrono::TimeDelta::minutes(ttl_minutes);
-    let record = agent_token::ActiveModel {
-        token_hash: Set(app.secrets.hash(&token)),
-        agent_id: Set(agent.id),
-        expires_at: Set(expires_at),
-    };
-    agent_token::Entity::insert(record).exec_without_returning(&app.db).await?;
-    Ok(NewToken { token, expires_at })
+    let rows = app.agent_tokens.rows(hash.clone(), read).await?;
+    let found = rows.iter().find(|token| bool::from(token.token_hash.ct_eq(&hash)));
+    let Some(token) = found.filter(|token| app.now() < token.expires_at) else { return Ok(None) };
+    let caller = Caller::Agent { id: token.agent_id, profile: profile(&token.profile)? };
+    Ok(Some(Known { caller, expires_at: Some(token.expires_at), hash: Some(hash) }))
 }

@@ -8,10 +8,10 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::access::{Caller, Permission, Profile};
+use super::access::{self, AgentEditor, Caller, Permission, Profile};
 use super::changes::{self, Change};
 use super::shared_reads::by_id;
-use super::{Error, Result, text};
+use super::{Error, Result, credential, text};
 use crate::app::App;
 use crate::scheduling::WeeklyBlocks;
 use crate::store::page::{Page, PageRequest};
@@ -143,7 +143,7 @@ pub async fn count(app: &App, search: &Search) -> Result<u64> {
 /// `BAD_USER_INPUT`; `CONFLICT` where another agent has the e-mail; `FORBIDDEN` for a profile that
 /// allows more than the caller's.
 pub async fn create(app: &App, caller: &Caller, new: NewAgent) -> Result<agent::Model> {
-    may_give(caller, new.profile)?;
+    access::require_grant(caller.profile(), new.profile)?;
     let name = name(&new.name)?;
     let email = text::email("input.email", &new.email)?;
     let locale = match &new.locale {
@@ -206,28 +206,14 @@ fn email_taken(error: sea_orm::DbErr) -> Error {
     error.into()
 }
 
-/// Nobody hands out more than they have.
-fn may_give(caller: &Caller, profile: Profile) -> Result<()> {
-    let may_all = profile.permissions().iter().all(|permission| caller.may(*permission));
-    if may_all {
-        return Ok(());
-    }
-    let message = format!("the profile {} allows more than yours", profile.as_str());
-    Err(Error::Forbidden(message))
-}
-
-/// Changes an agent. Deactivating takes it out of every queue and keeps its history.
+/// Changes an agent. Deactivating takes it out of every queue, ends its tokens and its feed, and keeps its
+/// history; another profile ends its tokens too.
 ///
 /// # Errors
 /// As [`create`], and `NOT_FOUND`.
-pub async fn update(
-    app: &App,
-    caller: &Caller,
-    id: Uuid,
-    update: AgentUpdate,
-) -> Result<agent::Model> {
+pub async fn update(app: &App, editor: AgentEditor, update: AgentUpdate) -> Result<agent::Model> {
     if let Some(profile) = update.profile {
-        may_give(caller, profile)?;
+        editor.require_grant(profile)?;
     }
     let new_name = update.name.as_deref().map(name).transpose()?;
     let email = update.email.as_deref().map(|e| text::email("input.email", e)).transpose()?;
@@ -235,7 +221,7 @@ pub async fn update(
     let weight = update.weight.map(|weight| text::number("input.weight", weight, 1..=10));
     let weight = weight.transpose()?;
     let now = app.now();
-    change(app, id, |agent, record| {
+    change(app, editor, |agent, record| {
         if let Some(name) = new_name {
             record.name_key = Set(name.to_lowercase());
             record.name = Set(name);
@@ -270,7 +256,7 @@ pub async fn update(
 /// `BAD_USER_INPUT` for a number out of its bounds; `NOT_FOUND`.
 pub async fn set_meeting_availability(
     app: &App,
-    id: Uuid,
+    editor: AgentEditor,
     update: MeetingAvailabilityUpdate,
 ) -> Result<agent::Model> {
     let number = |field: &str, value: Option<i64>, allowed| {
@@ -282,7 +268,7 @@ pub async fn set_meeting_availability(
     let notice = number("minimumNoticeMinutes", update.minimum_notice_minutes, 0..=43_200)?;
     let horizon = number("horizonDays", update.horizon_days, 1..=730)?;
     let now = app.now();
-    let changed = locked(app, id, async |transaction, agent, record| {
+    let changed = locked(app, editor, async |transaction, agent, record| {
         if let Some(zone) = update.zone.filter(|zone| zone.name() != agent.meeting_time_zone) {
             record.meeting_time_zone = Set(zone.name().to_owned());
             // Events that name no zone, those of whole days most of all, stand in this one.
@@ -323,28 +309,32 @@ pub async fn set_meeting_availability(
 /// Changes an agent's record under its lock, and tells whoever listens.
 pub(crate) async fn change(
     app: &App,
-    id: Uuid,
+    editor: AgentEditor,
     edit: impl FnOnce(&agent::Model, &mut agent::ActiveModel) -> Result<()>,
 ) -> Result<agent::Model> {
-    locked(app, id, async |_, agent, record| edit(agent, record)).await
+    locked(app, editor, async |_, agent, record| edit(agent, record)).await
 }
 
 /// The same, with more to write in the same transaction.
-pub(crate) async fn locked<F>(app: &App, id: Uuid, edit: F) -> Result<agent::Model>
+pub(crate) async fn locked<F>(app: &App, editor: AgentEditor, edit: F) -> Result<agent::Model>
 where
     F: AsyncFnOnce(&DatabaseTransaction, &agent::Model, &mut agent::ActiveModel) -> Result<()>,
 {
+    let id = editor.agent();
     let transaction = store::begin(&app.db).await?;
     agent::lock(&transaction, id).await?.ok_or_else(|| unknown(id))?;
     let before = find(&transaction, id).await?;
+    editor.require_over(&before)?;
     let mut record = agent::ActiveModel { id: Set(id), ..Default::default() };
     edit(&transaction, &before, &mut record).await?;
     let after = if record.is_changed() {
         record.update(&transaction).await.map_err(email_taken)?
     } else {
-        before
+        before.clone()
     };
-    let news = changes::write(app, &transaction, [Change::Agent(id)]).await?;
+    let ended = credential::end_all_of(&transaction, &before, &after).await?;
+    let changes = std::iter::once(Change::Agent(id)).chain(ended);
+    let news = changes::write(app, &transaction, changes).await?;
     transaction.commit().await?;
     news.tell(app);
     Ok(after)
@@ -358,12 +348,4 @@ pub fn in_meeting_queue(
 ) -> bool {
     let healthy = calendar.is_some_and(|calendar| super::calendar::is_healthy(app, calendar));
     agent.active && healthy && !agent.meeting_blocks.0.is_empty()
-}
-
-/// What `caller` must have to change the agent's own settings of one kind.
-///
-/// # Errors
-/// `UNAUTHENTICATED`, `FORBIDDEN`.
-pub fn may_set(caller: &Caller, agent: Uuid, own: Permission) -> Result<()> {
-    caller.require_for(agent, own, Permission::ManageAgents)
 }

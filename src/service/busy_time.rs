@@ -6,6 +6,7 @@ use calendar_provider::TimeRange;
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set};
 use uuid::Uuid;
 
+use super::access::AgentEditor;
 use super::{Error, Result, text};
 use crate::app::App;
 use crate::store::busy::{self, builtin};
@@ -33,10 +34,11 @@ pub struct BusyTime {
 /// built-in one; `LIMIT_EXCEEDED`; `NOT_FOUND`.
 pub async fn create(
     app: &App,
-    agent_id: Uuid,
+    editor: AgentEditor,
     range: TimeRange,
     title: Option<&str>,
 ) -> Result<BusyTime> {
+    let agent_id = editor.agent();
     let title = text::optional("input.title", title, text::LINE_CHARS)?;
     if chrono::TimeDelta::days(366) < range.length() {
         let message = "a busy time must last at most 366 days";
@@ -48,7 +50,7 @@ pub async fn create(
         return Err(Error::bad_input("input.endsAt", "a busy time must not be over"));
     }
     let uid = uid(id);
-    super::agent::locked(app, agent_id, async |transaction, _, _| {
+    super::agent::locked(app, editor, async |transaction, _, _| {
         require_local_calendar(app, transaction, agent_id).await?;
         if MOST <= builtin::count_busy_times(transaction, agent_id, now).await? {
             let message = format!("at most {MOST} busy times may lie ahead");
@@ -74,8 +76,9 @@ pub async fn create(
 ///
 /// # Errors
 /// `NOT_FOUND` where the agent has no such busy time.
-pub async fn delete(app: &App, agent_id: Uuid, id: Uuid) -> Result<()> {
-    super::agent::locked(app, agent_id, async |transaction, _, _| {
+pub async fn delete(app: &App, editor: AgentEditor, id: Uuid) -> Result<()> {
+    let agent_id = editor.agent();
+    super::agent::locked(app, editor, async |transaction, _, _| {
         let uid = uid(id);
         if !builtin::delete_busy_time(transaction, agent_id, &uid).await? {
             return Err(Error::NotFound("the agent has no such busy time".to_owned()));

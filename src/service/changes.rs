@@ -41,6 +41,10 @@ pub enum Change {
     LiveChatRequest(Uuid),
     /// The offers that an agent has of live chats.
     LiveChatOffers(Uuid),
+    /// An API key: it was revoked.
+    ApiKey(Uuid),
+    /// The tokens of this agent: some were revoked.
+    AgentTokens(Uuid),
 }
 
 /// What a listener hears of.
@@ -54,14 +58,25 @@ pub enum Topic {
     LiveChatRequest(Uuid),
     /// The offers of one agent.
     LiveChatOffers(Uuid),
+    /// One API key.
+    ApiKey(Uuid),
+    /// The tokens of one agent.
+    AgentTokens(Uuid),
 }
 
 impl Topic {
     const fn kept(self) -> usize {
         match self {
             Self::Bookings(None) | Self::Agents(None) => KEPT_OF_ALL,
+            // Who hears of several looks once.
+            Self::ApiKey(_) | Self::AgentTokens(_) => 1,
             _ => KEPT,
         }
+    }
+
+    /// Whether it is of what subscriptions tell, and not of who may listen to them.
+    const fn is_of_subscriptions(self) -> bool {
+        !matches!(self, Self::ApiKey(_) | Self::AgentTokens(_))
     }
 }
 
@@ -74,6 +89,8 @@ impl Change {
             Self::Agent(id) => (Topic::Agents(Some(id)), Some(Topic::Agents(None))),
             Self::LiveChatRequest(id) => (Topic::LiveChatRequest(id), None),
             Self::LiveChatOffers(agent) => (Topic::LiveChatOffers(agent), None),
+            Self::ApiKey(id) => (Topic::ApiKey(id), None),
+            Self::AgentTokens(agent) => (Topic::AgentTokens(agent), None),
         };
         std::iter::once(one).chain(all)
     }
@@ -173,7 +190,7 @@ impl Changes {
             }
         }
         drop(topics);
-        if !matches!(change, Change::Booking { .. }) {
+        if let Change::Agent(_) | Change::LiveChatRequest(_) | Change::LiveChatOffers(_) = change {
             self.0.agents.notify_one();
         }
     }
@@ -200,10 +217,15 @@ impl Changes {
         self.0.wake.notify_one();
     }
 
+    /// What is to be said to other processes now; nothing where there is nothing.
+    pub(crate) fn take_outgoing(&self) -> Vec<Written> {
+        std::mem::take(&mut *lock(&self.0.outgoing))
+    }
+
     /// What is to be said to other processes, once there is something.
     pub(crate) async fn outgoing(&self) -> Vec<Written> {
         loop {
-            let outgoing = std::mem::take(&mut *lock(&self.0.outgoing));
+            let outgoing = self.take_outgoing();
             if !outgoing.is_empty() {
                 return outgoing;
             }
@@ -216,7 +238,7 @@ impl Changes {
         self.0.agents.notified().await;
     }
 
-    /// How many listen in this process.
+    /// How many subscriptions listen in this process.
     pub fn listeners(&self) -> usize {
         self.0.listeners.load(Ordering::SeqCst)
     }
@@ -224,7 +246,9 @@ impl Changes {
     /// Hears what is told from now on.
     pub fn listen(&self, topic: Topic) -> Listener {
         let receiver = self.0.subscribe(topic);
-        self.0.listeners.fetch_add(1, Ordering::SeqCst);
+        if topic.is_of_subscriptions() {
+            self.0.listeners.fetch_add(1, Ordering::SeqCst);
+        }
         Listener { receiver: Some(receiver), topic, shared: Arc::clone(&self.0) }
     }
 }
@@ -252,7 +276,9 @@ impl Listener {
         match receiver.recv().await {
             Ok(change) => Some(change),
             Err(broadcast::error::RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "a subscription is too slow for the changes");
+                if self.topic.is_of_subscriptions() {
+                    tracing::warn!(missed, "a subscription is too slow for the changes");
+                }
                 None
             }
             Err(broadcast::error::RecvError::Closed) => {
@@ -277,6 +303,8 @@ impl Drop for Listener {
         if topics.get(&self.topic).is_some_and(|sender| sender.receiver_count() == 0) {
             topics.remove(&self.topic);
         }
-        self.shared.listeners.fetch_sub(1, Ordering::SeqCst);
+        if self.topic.is_of_subscriptions() {
+            self.shared.listeners.fetch_sub(1, Ordering::SeqCst);
+        }
     }
 }

@@ -3,8 +3,8 @@
 use chrono::NaiveDate;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, Set};
-use uuid::Uuid;
 
+use super::access::AgentEditor;
 use super::{Error, Result, text};
 use crate::app::App;
 use crate::scheduling::DayBlocks;
@@ -20,11 +20,12 @@ const MOST: u64 = 1000;
 /// `BAD_USER_INPUT`; `LIMIT_EXCEEDED` past 1000 dates; `NOT_FOUND`.
 pub async fn set(
     app: &App,
-    agent_id: Uuid,
+    editor: AgentEditor,
     date: NaiveDate,
     blocks: DayBlocks,
     note: Option<&str>,
 ) -> Result<agent::Model> {
+    let agent_id = editor.agent();
     let note = text::optional_lines("input.note", note, 1000)?;
     let row = ActiveModel {
         id: Set(app.uuid()),
@@ -36,7 +37,7 @@ pub async fn set(
     let replace = OnConflict::columns([Column::AgentId, Column::Date])
         .update_columns([Column::Blocks, Column::Note])
         .to_owned();
-    super::agent::locked(app, agent_id, async |transaction, _, _| {
+    super::agent::locked(app, editor, async |transaction, _, _| {
         Entity::insert(row).on_conflict(replace).exec_without_returning(transaction).await?;
         let count = Entity::find().filter(Column::AgentId.eq(agent_id)).count(transaction).await?;
         if MOST < count {
@@ -51,8 +52,9 @@ pub async fn set(
 ///
 /// # Errors
 /// `NOT_FOUND` where there is no agent, or no override on this date.
-pub async fn remove(app: &App, agent_id: Uuid, date: NaiveDate) -> Result<agent::Model> {
-    super::agent::locked(app, agent_id, async |transaction, _, _| {
+pub async fn remove(app: &App, editor: AgentEditor, date: NaiveDate) -> Result<agent::Model> {
+    let agent_id = editor.agent();
+    super::agent::locked(app, editor, async |transaction, _, _| {
         let deleted = Entity::delete_many()
             .filter(Column::AgentId.eq(agent_id))
             .filter(Column::Date.eq(date))

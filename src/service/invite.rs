@@ -8,6 +8,7 @@ use sea_orm::Set;
 use url::Url;
 use uuid::Uuid;
 
+use super::access::AgentEditor;
 use super::{Error, Result, agent, schedule, text, visitor};
 use crate::app::App;
 use crate::mail::{
@@ -49,7 +50,7 @@ pub fn template<'a>(agent: &'a store::agent::Model, locale: &str) -> (Cow<'a, st
 /// `BAD_USER_INPUT` with line and column for an unknown token or a broken template; `NOT_FOUND`.
 pub async fn set_template(
     app: &App,
-    id: Uuid,
+    editor: AgentEditor,
     update: TemplateUpdate,
 ) -> Result<store::agent::Model> {
     let subject = update.subject.as_deref();
@@ -67,7 +68,7 @@ pub async fn set_template(
         subject: subject.as_deref().unwrap_or(good_subject),
         body: body.as_deref().unwrap_or(good_body),
     })?;
-    agent::change(app, id, |_, record| {
+    agent::change(app, editor, |_, record| {
         if let Some(subject) = subject {
             record.invite_subject = Set(Some(subject));
         }

@@ -8,6 +8,7 @@ pub mod busy_time;
 pub mod calendar;
 pub mod changes;
 pub mod condition;
+pub mod credential;
 pub mod date_override;
 pub mod delivery;
 mod error;

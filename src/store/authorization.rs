@@ -32,6 +32,9 @@ pub struct Model {
     pub return_url: Option<String>,
     /// When it stops working.
     pub expires_at: DateTime<Utc>,
+    /// The profile of whoever asked for it: it connects no calendar of an agent who may do more by then. None
+    /// where a mail to the agent did.
+    pub by_profile: Option<String>,
 }
 
 /// None: joins are written where they are needed.
@@ -85,6 +88,14 @@ pub async fn begin<C: ConnectionTrait>(db: &C, id: Uuid, begun: Begun) -> Result
         id.into(),
     ];
     Ok(run_raw(db, sql, values).await? == 1)
+}
+
+/// Ends all authorizations of an agent that did not come back yet.
+///
+/// # Errors
+/// The database's own.
+pub async fn end_all<C: ConnectionTrait>(db: &C, agent: Uuid) -> Result<(), DbErr> {
+    Entity::delete_many().filter(Column::AgentId.eq(agent)).exec(db).await.map(|_| ())
 }
 
 /// Takes out the authorization that a state's hash names: whoever gets it is the only one.

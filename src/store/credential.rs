@@ -24,6 +24,7 @@ pub async fn note_secret_key<C: ConnectionTrait>(db: &C, hash: Vec<u8>) -> Resul
 /// Keys of programs.
 pub mod api_key {
     use chrono::{DateTime, Utc};
+    use sea_orm::ConnectionTrait;
     use sea_orm::entity::prelude::*;
     use uuid::Uuid;
 
@@ -51,12 +52,28 @@ pub mod api_key {
     pub enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
+
+    /// The keys with these hashes that were not revoked.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn in_force<C: ConnectionTrait>(
+        db: &C,
+        hashes: Vec<Vec<u8>>,
+    ) -> Result<Vec<Model>, DbErr> {
+        Entity::find()
+            .filter(Column::KeyHash.is_in(hashes))
+            .filter(Column::RevokedAt.is_null())
+            .all(db)
+            .await
+    }
 }
 
 /// Short-lived tokens of agents' browsers.
 pub mod agent_token {
     use chrono::{DateTime, Utc};
     use sea_orm::entity::prelude::*;
+    use sea_orm::{ConnectionTrait, QueryResult};
     use uuid::Uuid;
 
     /// A row of `agent_tokens`.
@@ -77,4 +94,52 @@ pub mod agent_token {
     pub enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
+
+    /// A token, and what its agent is now.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct InForce {
+        /// See [`Model::token_hash`].
+        pub token_hash: Vec<u8>,
+        /// See [`Model::agent_id`].
+        pub agent_id: Uuid,
+        /// See [`Model::expires_at`].
+        pub expires_at: DateTime<Utc>,
+        /// The name of the agent's profile.
+        pub profile: String,
+    }
+
+    /// The tokens with these hashes whose agents are active, expired ones among them.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn in_force<C: ConnectionTrait>(
+        db: &C,
+        hashes: Vec<Vec<u8>>,
+    ) -> Result<Vec<InForce>, DbErr> {
+        let places = vec!["?"; hashes.len()].join(", ");
+        let sql = format!(
+            "SELECT t.token_hash, t.agent_id, t.expires_at, a.profile FROM agent_tokens t \
+            JOIN agents a ON a.id = t.agent_id WHERE a.active = true AND t.token_hash IN ({places})"
+        );
+        let hashes = hashes.into_iter().map(Into::into);
+        let query = super::statement(db.get_database_backend(), &sql, hashes);
+        let rows = db.query_all_raw(query).await?;
+        let in_force = |row: &QueryResult| -> Result<InForce, DbErr> {
+            Ok(InForce {
+                token_hash: row.try_get_by_index(0)?,
+                agent_id: row.try_get_by_index(1)?,
+                expires_at: row.try_get_by_index(2)?,
+                profile: row.try_get_by_index(3)?,
+            })
+        };
+        rows.iter().map(in_force).collect()
+    }
+
+    /// Ends all tokens of an agent.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn end_all<C: ConnectionTrait>(db: &C, agent: Uuid) -> Result<(), DbErr> {
+        Entity::delete_many().filter(Column::AgentId.eq(agent)).exec(db).await.map(|_| ())
+    }
 }

@@ -1,12 +1,17 @@
 //! Who may call what: every root field as every kind of caller, against a committed table, and what
 //! is kept from whom inside what they may see.
 
+mod editing;
+mod ending;
+mod profiles;
+
 use std::collections::{BTreeSet, VecDeque};
 
 use chrono::TimeDelta;
 use frontdesk::graphql::access::RULES;
 use frontdesk::ids;
-use frontdesk::service::access::{self, Profile};
+use frontdesk::service::access::Profile;
+use frontdesk::service::credential;
 use frontdesk::service::routing::Record;
 use frontdesk::store::JsonOf;
 use sea_orm::ConnectionTrait;
@@ -69,6 +74,7 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("deleteAccount", "mutation($account: ID!) { deleteAccount(accountId: $account) }"),
     ("importAccounts", "mutation { importAccounts(input: { csv: \"name,domains,owner\" }) { applied } }"),
     ("issueAgentToken", "mutation($agent: ID!) { issueAgentToken(agentId: $agent, ttlMinutes: 1) { token } }"),
+    ("revokeAgentTokens", "mutation($agent: ID!) { revokeAgentTokens(input: { agentId: $agent }) { agent { id } } }"),
     ("createAgent", "mutation($email: EmailAddress!) { createAgent(input: { name: \"New\", email: $email, profile: CALENDAR_AGENT }) { id } }"),
     ("updateAgent", "mutation($agent: ID!) { updateAgent(input: { agentId: $agent, name: \"New\" }) { id } }"),
     ("setMeetingAvailability", "mutation($agent: ID!) { setMeetingAvailability(input: { agentId: $agent, horizonDays: 60 }) { id } }"),
@@ -133,7 +139,7 @@ on_both! {
             let parts = callers.iter().map(|c| c.name.split([' ', '_']).nth(part).unwrap_or(""));
             table.push_str(&row("#", parts));
         }
-        let mut world = World { starts: VecDeque::new(), counter: 0, streams: Vec::new() };
+        let mut world = World::new();
         for (root, field) in root_fields(&test).await {
             let operation = OPERATIONS.iter().find(|(name, _)| *name == field);
             let (_, operation) = operation.unwrap_or_else(|| panic!("{field} has no operation here"));
@@ -227,8 +233,8 @@ async fn callers(test: &Test) -> Vec<Caller> {
     let expired = test.token(&subject, 1).await;
     test.clock.advance(TimeDelta::minutes(1));
     callers.push(caller("expired", expired, &subject));
-    let revoked = access::create_api_key(&test.app, "revoked", Profile::Admin).await.unwrap();
-    access::revoke_api_key(&test.app, revoked.record.id).await.unwrap();
+    let revoked = credential::create_api_key(&test.app, "revoked", Profile::Admin).await.unwrap();
+    credential::revoke_api_key(&test.app, revoked.record.id).await.unwrap();
     callers.push(caller("revoked", revoked.key, &subject));
     callers.push(caller("manage token", manage, &subject));
     callers
@@ -252,6 +258,10 @@ struct World {
 }
 
 impl World {
+    fn new() -> Self {
+        Self { starts: VecDeque::new(), counter: 0, streams: Vec::new() }
+    }
+
     /// Makes what `field` needs to do something, so that OK means that it was done.
     async fn prepare(&mut self, test: &Test, field: &str, caller: &Caller) -> Value {
         self.counter += 1;
@@ -631,9 +641,9 @@ on_both! {
         assert_eq!(seen, json!({ "kind": "AGENT", "profile": "LIVE_AGENT", "agent": { "id": agent } }));
         test.clock.advance(TimeDelta::milliseconds(1));
         assert_eq!(kind(&token).await.code(), "UNAUTHENTICATED");
-        let key = access::create_api_key(&test.app, "short", Profile::Admin).await.unwrap();
+        let key = credential::create_api_key(&test.app, "short", Profile::Admin).await.unwrap();
         assert_eq!(kind(&key.key).await.data("/viewer/kind"), "API_KEY");
-        access::revoke_api_key(&test.app, key.record.id).await.unwrap();
+        credential::revoke_api_key(&test.app, key.record.id).await.unwrap();
         let refused = kind(&key.key).await;
         assert_eq!((refused.status, refused.code()), (401, "UNAUTHENTICATED"));
     }

@@ -1,7 +1,8 @@
 //! What callers must not learn by a way around.
 
 use frontdesk::mail::SendErrorKind;
-use frontdesk::service::access::{self, Profile};
+use frontdesk::service::access::Profile;
+use frontdesk::service::credential;
 use serde_json::{Value, json};
 
 use crate::on_both;
@@ -45,12 +46,12 @@ on_both! {
 on_both! {
     async fn a_stream_ends_when_its_key_is_revoked(test: Test) {
         let agent = test.bookable_agent("Grace").await;
-        let key = access::create_api_key(&test.app, "wall board", Profile::Admin).await.unwrap();
+        let key = credential::create_api_key(&test.app, "wall board", Profile::Admin).await.unwrap();
         let query = "subscription { bookingChanged { id } }";
         let mut events = Events::open(&test, &key.key, query, Value::Null).await;
         test.booked(&agent, "2027-01-05T09:00:00Z", "ada@visitors.example").await;
         assert!(events.next().await["data"]["bookingChanged"]["id"].is_string());
-        access::revoke_api_key(&test.app, key.record.id).await.unwrap();
+        credential::revoke_api_key(&test.app, key.record.id).await.unwrap();
         test.booked(&agent, "2027-01-05T10:00:00Z", "eve@visitors.example").await;
         let last = events.next().await;
         assert_eq!(last["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "{last:#}");

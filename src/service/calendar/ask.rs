@@ -11,6 +11,7 @@ use sea_orm::DatabaseTransaction;
 
 use super::{REAUTHENTICATION_REQUIRED, is_local, tokens};
 use crate::app::App;
+use crate::service::access::AgentEditor;
 use crate::service::webhook::{Event, emit};
 use crate::service::{Error, Result, schedule};
 use crate::store::outbox::{self, About, Kind, New, Payload, Reauthentication};
@@ -189,7 +190,8 @@ pub(crate) async fn mark(
     status: &str,
     problem: &str,
 ) -> Result<()> {
-    crate::service::agent::locked(app, connection.agent_id, async |transaction, _, _| {
+    let server = AgentEditor::server(connection.agent_id);
+    crate::service::agent::locked(app, server, async |transaction, _, _| {
         let sql = "UPDATE calendar_connections SET status = ?, problem = ? \
             WHERE id = ? AND status <> ?";
         let values = [status.into(), problem.into(), connection.id.into(), status.into()];

@@ -11,6 +11,7 @@ use super::oauth::{self, Asking};
 use super::{Problem, REAUTHENTICATION_REQUIRED, provider};
 use crate::app::App;
 use crate::secrets::token;
+use crate::service::access::AgentEditor;
 use crate::service::{Error, Result, push_path};
 use crate::store::authorization::{self, Begun};
 use crate::store::calendar;
@@ -38,26 +39,26 @@ pub struct SentOn {
 /// the agent's browser is to be sent. It works once and for 10 minutes.
 ///
 /// # Errors
-/// `NOT_FOUND`; `BAD_USER_INPUT` for a provider that connects otherwise or is not set up, or a return
+/// `NOT_FOUND`, `FORBIDDEN`; `BAD_USER_INPUT` for a provider that connects otherwise or is not set up, or a return
 /// address that is not allowed.
 pub async fn start_authorization(
     app: &App,
-    agent_id: Uuid,
+    editor: AgentEditor,
     provider_id: &str,
     return_url: Option<String>,
 ) -> Result<Url> {
     let provider = provider(app, provider_id)?;
-    crate::service::agent::get(app, agent_id).await?;
+    editor.read(app).await?;
     client(provider.as_ref())?;
     let return_url = return_url.map(|text| allowed(app, &text)).transpose()?;
-    let asked = Asked { agent_id, provider: provider_id, account: None, return_url };
+    let asked = Asked { editor, provider: provider_id, account: None, return_url };
     let (_, token) = insert(app, asked).await?;
     Ok(address(app, &["oauth", "start", &token]))
 }
 
 /// An authorization to write down.
 struct Asked<'a> {
-    agent_id: Uuid,
+    editor: AgentEditor,
     provider: &'a str,
     account: Option<String>,
     return_url: Option<Url>,
@@ -68,7 +69,7 @@ async fn insert(app: &App, asked: Asked<'_>) -> Result<(Uuid, String)> {
     let id = app.uuid();
     let record = authorization::ActiveModel {
         id: Set(id),
-        agent_id: Set(asked.agent_id),
+        agent_id: Set(asked.editor.agent()),
         provider: Set(asked.provider.to_owned()),
         start_hash: Set(app.secrets.hash(&token)),
         state_hash: Set(None),
@@ -77,6 +78,7 @@ async fn insert(app: &App, asked: Asked<'_>) -> Result<(Uuid, String)> {
         account: Set(asked.account),
         return_url: Set(asked.return_url.map(String::from)),
         expires_at: Set(app.now() + VALID),
+        by_profile: Set(asked.editor.profile().map(|profile| profile.as_str().to_owned())),
     };
     authorization::Entity::insert(record).exec_without_returning(&app.db).await?;
     Ok((id, token))
@@ -142,7 +144,8 @@ pub async fn mend(app: &App, mend_token: &str) -> Result<SentOn, Problem> {
     let Payload::Reauthentication(which) = &row.payload.0 else { return Err(Problem::Unknown) };
     let broken = to_mend(app, which.reauthenticate).await?.ok_or(Problem::NotNeeded)?;
     let asked = Asked {
-        agent_id: broken.agent_id,
+        // The mail went to the agent itself.
+        editor: AgentEditor::server(broken.agent_id),
         provider: &broken.provider,
         account: Some(broken.account.clone()),
         return_url: app.config.return_urls.first().cloned(),

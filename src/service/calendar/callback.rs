@@ -16,6 +16,7 @@ use super::tokens::{self, Kept};
 use super::{authorization, parting, provider, within_deadline};
 use crate::app::App;
 use crate::service::Error;
+use crate::service::access::{self, AgentEditor};
 use crate::store::authorization as store;
 
 /// What a browser brought back (RFC 6749, section 4.1.2; RFC 9207).
@@ -59,7 +60,8 @@ pub enum Problem {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::NotFound(_) => Self::Unknown,
+            // The agent may do more by now than whoever sent the browser off.
+            Error::NotFound(_) | Error::Forbidden(_) => Self::Unknown,
             Error::BadInput { message, .. } => Self::Refused(message),
             Error::Upstream(_) => Self::Unreachable,
             other => Self::Fault(other),
@@ -179,7 +181,9 @@ async fn put_in(
     let provider = provider(app, &found.provider)?;
     let tried = try_out(app, found, granted, account).await?;
     let connected = tried.account.account.clone();
-    connect::replace(app, found.agent_id, provider.as_ref(), tried).await?;
+    let by = found.by_profile.as_deref().map(access::profile).transpose()?;
+    let editor = AgentEditor::of(found.agent_id, by);
+    connect::replace(app, editor, provider.as_ref(), tried).await?;
     Ok(connected)
 }
 

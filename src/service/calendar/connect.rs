@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::parting::{self, Part};
 use super::{CONNECTED, ask, is_local, provider, within_deadline};
 use crate::app::App;
+use crate::service::access::AgentEditor;
 use crate::service::webhook::DISCONNECTED;
 use crate::service::{Error, Result};
 use crate::store::calendar::Listed;
@@ -41,12 +42,12 @@ pub(super) struct Tried {
 /// work; `UPSTREAM_UNAVAILABLE` where the provider does not answer.
 pub async fn connect(
     app: &App,
-    agent_id: Uuid,
+    editor: AgentEditor,
     provider_id: &str,
     credentials: BTreeMap<String, SecretString>,
 ) -> Result<agent::Model> {
     let provider = provider(app, provider_id)?;
-    crate::service::agent::get(app, agent_id).await?;
+    let agent_id = editor.read(app).await?.id;
     check_fields(provider.as_ref(), &credentials)?;
     let mut request = ConnectRequest::new(agent_id.to_string());
     request.credentials = credentials;
@@ -62,7 +63,7 @@ pub async fn connect(
         sealed: app.secrets.seal(secret.expose_secret().as_bytes(), id, &app.ids.secret()),
         token_expires_at: None,
     };
-    replace(app, agent_id, provider.as_ref(), tried).await
+    replace(app, editor, provider.as_ref(), tried).await
 }
 
 /// The account's calendars, where its provider lists them. Connecting does not fail for want of the
@@ -92,14 +93,15 @@ pub(super) async fn list(
 /// end of that; all in one transaction. Whatever waited for a calendar that works goes on.
 pub(super) async fn replace(
     app: &App,
-    agent_id: Uuid,
+    editor: AgentEditor,
     provider: &dyn CalendarProvider,
     tried: Tried,
 ) -> Result<agent::Model> {
+    let agent_id = editor.agent();
     let now = app.now();
     let give_up_at = now + TimeDelta::minutes(app.config.delivery.give_up_after_minutes.into());
     let connected =
-        crate::service::agent::locked(app, agent_id, async |transaction, agent, changes| {
+        crate::service::agent::locked(app, editor, async |transaction, agent, changes| {
             let before = forget(app, transaction, agent_id).await?;
             if before.is_none() {
                 changes.joined_at = Set(now);
@@ -184,8 +186,9 @@ fn record(
 ///
 /// # Errors
 /// `NOT_FOUND` where there is no agent or none is connected.
-pub async fn disconnect(app: &App, agent_id: Uuid) -> Result<agent::Model> {
-    let disconnected = crate::service::agent::locked(app, agent_id, async |transaction, _, _| {
+pub async fn disconnect(app: &App, editor: AgentEditor) -> Result<agent::Model> {
+    let agent_id = editor.agent();
+    let disconnected = crate::service::agent::locked(app, editor, async |transaction, _, _| {
         match forget(app, transaction, agent_id).await? {
             Some(calendar) => {
                 ask::tell_webhooks(app, transaction, &calendar, DISCONNECTED, None).await

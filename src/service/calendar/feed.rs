@@ -1,11 +1,12 @@
 //! The feed of an agent's built-in calendar.
 
 use chrono::TimeDelta;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set};
 use uuid::Uuid;
 
 use super::keeps_bookings;
 use crate::app::App;
+use crate::service::access::{self, AgentEditor};
 use crate::service::{Error, Result};
 use crate::store::{self, agent, busy, calendar};
 
@@ -13,10 +14,11 @@ use crate::store::{self, agent, busy, calendar};
 /// it again makes a new one, and the former stops working.
 ///
 /// # Errors
-/// `NOT_FOUND`; `BAD_USER_INPUT` where the agent's bookings are written elsewhere.
-pub async fn create_feed(app: &App, agent_id: Uuid) -> Result<url::Url> {
-    crate::service::agent::get(app, agent_id).await?;
-    require_kept_here(app, agent_id).await?;
+/// `NOT_FOUND`, `FORBIDDEN`; `BAD_USER_INPUT` where the agent's bookings are written elsewhere.
+pub async fn create_feed(app: &App, editor: AgentEditor) -> Result<url::Url> {
+    let transaction = store::begin(&app.db).await?;
+    let agent_id = access::hold(&transaction, editor).await?.id;
+    require_kept_here(app, &transaction, agent_id).await?;
     let token = crate::secrets::token("fdf", &app.ids.secret());
     let record = calendar::feed::ActiveModel {
         agent_id: Set(agent_id),
@@ -28,16 +30,21 @@ pub async fn create_feed(app: &App, agent_id: Uuid) -> Result<url::Url> {
         .to_owned();
     calendar::feed::Entity::insert(record)
         .on_conflict(replace)
-        .exec_without_returning(&app.db)
+        .exec_without_returning(&transaction)
         .await?;
+    transaction.commit().await?;
     let mut url = app.config.public_url.clone();
     crate::service::push_path(&mut url, &["feeds", &format!("{token}.ics")]);
     Ok(url)
 }
 
 /// Refuses agents whose bookings are written to a calendar elsewhere.
-async fn require_kept_here(app: &App, agent_id: Uuid) -> Result<()> {
-    if keeps_bookings(app, &app.db, agent_id).await? {
+async fn require_kept_here(
+    app: &App,
+    transaction: &DatabaseTransaction,
+    agent_id: Uuid,
+) -> Result<()> {
+    if keeps_bookings(app, transaction, agent_id).await? {
         return Ok(());
     }
     let message = "the agent's bookings are written to a calendar elsewhere";
@@ -47,10 +54,12 @@ async fn require_kept_here(app: &App, agent_id: Uuid) -> Result<()> {
 /// Makes the feed's address stop working. False where there was none.
 ///
 /// # Errors
-/// `NOT_FOUND` where there is no such agent.
-pub async fn revoke_feed(app: &App, agent_id: Uuid) -> Result<bool> {
-    crate::service::agent::get(app, agent_id).await?;
-    let deleted = calendar::feed::Entity::delete_by_id(agent_id).exec(&app.db).await?;
+/// `FORBIDDEN`; `NOT_FOUND` where there is no such agent.
+pub async fn revoke_feed(app: &App, editor: AgentEditor) -> Result<bool> {
+    let transaction = store::begin(&app.db).await?;
+    let agent_id = access::hold(&transaction, editor).await?.id;
+    let deleted = calendar::feed::Entity::delete_by_id(agent_id).exec(&transaction).await?;
+    transaction.commit().await?;
     Ok(deleted.rows_affected == 1)
 }
 

@@ -3,12 +3,12 @@
 use calendar_provider::ProviderError;
 use chrono::TimeDelta;
 use sea_orm::DatabaseTransaction;
-use uuid::Uuid;
 
 use super::ask::{ask_in_spite, deadline};
 use super::parting::{self, Part};
 use super::{CONNECTED, REAUTHENTICATION_REQUIRED, of_agent, provider};
 use crate::app::App;
+use crate::service::access::AgentEditor;
 use crate::service::{Error, Result};
 use crate::store::calendar::{self, Listed};
 use crate::store::{JsonOf, agent, outbox, sync};
@@ -67,8 +67,8 @@ pub fn calendars(app: &App, record: &calendar::Model) -> Vec<Counted> {
 /// or that can't be written to, for too many, or where the provider has one alone;
 /// `UPSTREAM_UNAVAILABLE` where it does not answer; `CONFLICT` where another calendar was connected
 /// meanwhile.
-pub async fn select(app: &App, agent_id: Uuid, selection: Selection) -> Result<agent::Model> {
-    crate::service::agent::get(app, agent_id).await?;
+pub async fn select(app: &App, editor: AgentEditor, selection: Selection) -> Result<agent::Model> {
+    let agent_id = editor.read(app).await?.id;
     let none = || Error::NotFound("the agent has no calendar connected".to_owned());
     let record = of_agent(app, agent_id).await?.ok_or_else(none)?;
     let about = provider(app, &record.provider)?.about();
@@ -82,7 +82,7 @@ pub async fn select(app: &App, agent_id: Uuid, selection: Selection) -> Result<a
     let listed: Vec<Listed> =
         listed.await.map_err(unlisted)?.into_iter().map(Listed::from).collect();
     let (chosen, also_busy) = check(&listed, selection, about.capabilities.writes)?;
-    let selected = crate::service::agent::locked(app, agent_id, async |transaction, _, _| {
+    let selected = crate::service::agent::locked(app, editor, async |transaction, _, _| {
         let mut now = calendar::locked(transaction, record.id).await?.ok_or_else(|| {
             Error::Conflict("another calendar was connected meanwhile".to_owned())
         })?;

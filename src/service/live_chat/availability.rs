@@ -3,10 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use sea_orm::Set;
-use uuid::Uuid;
 
 use crate::app::App;
 use crate::scheduling::{self, ChatOverride, ChatStatus, WeeklyBlocks};
+use crate::service::access::AgentEditor;
 use crate::service::changes::{self, Change};
 use crate::service::{Error, Result, agent, schedule, text};
 use crate::store::agent::{ActiveModel, Model};
@@ -73,14 +73,14 @@ const fn name(status: ChatStatus) -> &'static str {
 /// `NOT_FOUND`; `BAD_USER_INPUT` for a limit outside 1 to 100.
 pub async fn set_availability(
     app: &App,
-    id: Uuid,
+    editor: AgentEditor,
     zone: Option<Tz>,
     blocks: Option<WeeklyBlocks>,
     limit: Option<i64>,
 ) -> Result<Model> {
     let limit = limit.map(|limit| text::number("input.limit", limit, 1..=100)).transpose()?;
     let now = app.now();
-    agent::change(app, id, |agent, record| {
+    agent::change(app, editor, |agent, record| {
         let zone = match zone {
             Some(zone) => zone,
             None => schedule::zone(&agent.chat_time_zone)?,
@@ -113,9 +113,9 @@ pub async fn set_availability(
 ///
 /// # Errors
 /// `NOT_FOUND`.
-pub async fn set_override(app: &App, id: Uuid, status: ChatStatus) -> Result<Model> {
+pub async fn set_override(app: &App, editor: AgentEditor, status: ChatStatus) -> Result<Model> {
     let now = app.now();
-    agent::change(app, id, |agent, record| {
+    agent::change(app, editor, |agent, record| {
         let zone = schedule::zone(&agent.chat_time_zone)?;
         let expiry = scheduling::override_expiry(status, zone, &agent.chat_blocks.0, now);
         record.chat_override_status = Set(Some(name(status).to_owned()));
@@ -132,9 +132,9 @@ pub async fn set_override(app: &App, id: Uuid, status: ChatStatus) -> Result<Mod
 ///
 /// # Errors
 /// `NOT_FOUND`.
-pub async fn clear_override(app: &App, id: Uuid) -> Result<Model> {
+pub async fn clear_override(app: &App, editor: AgentEditor) -> Result<Model> {
     let now = app.now();
-    agent::change(app, id, |agent, record| {
+    agent::change(app, editor, |agent, record| {
         clear(record);
         hold(record, schedule::zone(&agent.chat_time_zone)?, &agent.chat_blocks.0, None, now);
         Ok(())

@@ -5,6 +5,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelec
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::service::access::AgentEditor;
 use crate::service::{Result, agent as agents};
 use crate::store::agent;
 use crate::store::live_chat::request::Model;
@@ -16,10 +17,10 @@ use crate::store::outbox::{self, About, Kind, MissedChat, New, Payload};
 /// `NOT_FOUND`.
 pub async fn set_failed_action_notifications(
     app: &App,
-    id: Uuid,
+    editor: AgentEditor,
     enabled: bool,
 ) -> Result<agent::Model> {
-    agents::change(app, id, |_, record| {
+    agents::change(app, editor, |_, record| {
         record.notify_failed_actions = Set(enabled);
         Ok(())
     })

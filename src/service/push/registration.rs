@@ -9,10 +9,11 @@ use uuid::Uuid;
 use super::Subscription;
 use super::subscription::read_endpoint;
 use crate::app::App;
+use crate::service::access::{self, AgentEditor};
 use crate::service::changes::{self, Change};
 use crate::service::{Error, Result, text};
+use crate::store;
 use crate::store::push_registration::{self as store_registration, ActiveModel, Entity, Model};
-use crate::store::{self, agent};
 
 /// Most browsers of one agent.
 const MOST: u64 = 20;
@@ -59,7 +60,12 @@ pub enum Which<'a> {
 ///
 /// # Errors
 /// `BAD_USER_INPUT`; `LIMIT_EXCEEDED`; `NOT_FOUND`.
-pub async fn register(app: &App, agent: Uuid, new: NewRegistration) -> Result<Registration> {
+pub async fn register(
+    app: &App,
+    editor: AgentEditor,
+    new: NewRegistration,
+) -> Result<Registration> {
+    let agent = editor.agent();
     let subscription = Subscription::read(app, &new.endpoint, &new.p256dh, &new.auth)?;
     let label = text::optional("input.label", new.label.as_deref(), text::NAME_CHARS)?;
     let hash = app.secrets.hash(subscription.endpoint().as_str());
@@ -72,7 +78,7 @@ pub async fn register(app: &App, agent: Uuid, new: NewRegistration) -> Result<Re
         label: label.clone(),
         created_at: app.now(),
     };
-    changed(app, agent, async |transaction| {
+    changed(app, editor, async |transaction| {
         if MOST <= store_registration::count_others(transaction, agent, &hash).await? {
             let message = format!("an agent has at most {MOST} browsers registered");
             return Err(Error::LimitExceeded(message));
@@ -104,13 +110,14 @@ pub async fn register(app: &App, agent: Uuid, new: NewRegistration) -> Result<Re
 /// # Errors
 /// `NOT_FOUND` where the agent has no such registration; `BAD_USER_INPUT` for an endpoint that can't be
 /// one.
-pub async fn remove(app: &App, agent: Uuid, which: Which<'_>) -> Result<()> {
+pub async fn remove(app: &App, editor: AgentEditor, which: Which<'_>) -> Result<()> {
+    let agent = editor.agent();
     let hash = match which {
         Which::Id(_) => None,
         Which::Endpoint(text) => Some(read_endpoint(app, "endpoint", text)?),
     };
     let hash = hash.map(|url| app.secrets.hash(url.as_str()));
-    changed(app, agent, async |transaction| {
+    changed(app, editor, async |transaction| {
         let found = match (which, hash) {
             (_, Some(hash)) => store_registration::of_endpoint(transaction, &hash).await?,
             (Which::Id(id), None) => Entity::find_by_id(id).one(transaction).await?,
@@ -164,15 +171,12 @@ impl Registration {
 
 /// Changes what an agent has, one change of an agent at a time, and tells of it; of the agent too whose it
 /// was before.
-async fn changed<T, F>(app: &App, id: Uuid, edit: F) -> Result<T>
+async fn changed<T, F>(app: &App, editor: AgentEditor, edit: F) -> Result<T>
 where
     F: AsyncFnOnce(&DatabaseTransaction) -> Result<(T, Option<Uuid>)>,
 {
     let transaction = store::begin(&app.db).await?;
-    agent::hold(&transaction, &[id]).await?;
-    if agent::Entity::find_by_id(id).one(&transaction).await?.is_none() {
-        return Err(crate::service::agent::unknown(id));
-    }
+    let id = access::hold(&transaction, editor).await?.id;
     let (done, former) = edit(&transaction).await?;
     let others = former.filter(|former| *former != id);
     let all = std::iter::once(id).chain(others).map(Change::Agent);

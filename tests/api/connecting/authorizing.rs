@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use fake_oauth::{Consent, Fault, Iss};
+use frontdesk::service::access::Profile;
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use super::{Limited, Office, SETTINGS, check_refused};
@@ -261,5 +263,30 @@ on_both! {
             assert_eq!(browser.visit(&office.test, &url).await.status, 400);
         }
         assert_eq!(browser.visit(&office.test, &url).await.status, 429);
+    }
+
+    /// Whoever sent the browser off may do less than the agent does by then.
+    async fn a_link_ends_when_its_agent_is_given_another_profile(office: Office) {
+        let key = office.test.key(Profile::SalesAdmin).await;
+        let query = "mutation($input: StartCalendarAuthorizationInput!) {
+            startCalendarAuthorization(input: $input) { authorizationUrl } }";
+        let input = json!({ "agentId": office.agent, "providerId": OUTLOOK });
+        let start = async || -> url::Url {
+            let answer = office.test.send(&key, query, json!({ "input": input })).await;
+            let url = answer.data("/startCalendarAuthorization/authorizationUrl");
+            url.as_str().unwrap().parse().unwrap()
+        };
+        let mut browser = Browser::default();
+        let first = start().await;
+        let link = start().await;
+        let back = browser.consent(&office.test, &office.calendar.oauth, &link).await;
+        // As if it came while the browser was already on its way back.
+        let sql = "UPDATE agents SET profile = 'ADMIN'";
+        office.test.app.db.execute_unprepared(sql).await.unwrap();
+        check_refused(&browser.visit(&office.test, &back).await, "used already or is too old");
+        assert_eq!(office.seen().await["calendar"], Value::Null);
+        let update = "mutation($id: ID!) { updateAgent(input: { agentId: $id, profile: LIVE_AGENT }) { id } }";
+        office.test.admin(update, json!({ "id": office.agent })).await.data("");
+        check_refused(&browser.visit(&office.test, &first).await, "used already or is too old");
     }
 }

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use fake_oauth::Fault;
+use frontdesk::service::access::AgentEditor;
 use frontdesk::store::run_raw;
 use serde_json::json;
 
@@ -107,7 +108,8 @@ on_both! {
         let error = ask(&early, &record).await.unwrap_err();
         assert!(error.contains("did not answer yet"), "{error}");
         assert_eq!(office.status().await, "CONNECTED");
-        frontdesk::service::calendar::disconnect(&early, record.agent_id).await.unwrap();
+        let server = AgentEditor::server(record.agent_id);
+        frontdesk::service::calendar::disconnect(&early, server).await.unwrap();
         frontdesk::jobs::run_due(&early).await.unwrap();
         assert_eq!(office.calendar.oauth.counts().revocations, 0);
         office.advance(TimeDelta::minutes(1));

@@ -23,7 +23,8 @@ use frontdesk::http::{self, Http, HttpConfig, Shutdown};
 use frontdesk::ids::CountingIds;
 use frontdesk::mail::{Mailer, Outbox};
 use frontdesk::secrets::Secrets;
-use frontdesk::service::access::{self, Profile};
+use frontdesk::service::access::Profile;
+use frontdesk::service::credential;
 use frontdesk::store::builtin_calendar::BuiltinCalendar;
 use frontdesk::{graphql, jobs};
 
@@ -145,7 +146,7 @@ impl Test {
         }));
         let shutdown = Shutdown::default();
         let address = listen(&app, setup.http, shutdown.clone()).await;
-        let admin = access::create_api_key(&app, "tests", Profile::Admin).await.unwrap().key;
+        let admin = credential::create_api_key(&app, "tests", Profile::Admin).await.unwrap().key;
         let client = client();
         let files = Arc::new(files);
         Self { app, clock, mails, admin, address, statements, nanoseconds, client, shutdown, files }
@@ -198,7 +199,7 @@ impl Test {
 
     /// An API key with this profile.
     pub(crate) async fn key(&self, profile: Profile) -> String {
-        access::create_api_key(&self.app, "tests", profile).await.unwrap().key
+        credential::create_api_key(&self.app, "tests", profile).await.unwrap().key
     }
 }
 
