@@ -263,7 +263,8 @@ fn shown(config: &Config) -> String {
          longest_retry_minutes = {}\nconference_wait_seconds = {}\nlease_seconds = {}\n\
          concurrency = {}\npoll_milliseconds = {}\n\n\
          [sync]\npoll_seconds = {}\npushed_poll_seconds = {}\nconcurrency = {}\nlease_seconds = {}\n\n\
-         [live_chat]\noffer_seconds = {}\nidle_minutes = {}\n\n\
+         [live_chat]\noffer_seconds = {}\nwait_minutes = {}\nidle_minutes = {}\n\
+         open_per_mailbox = {}\nopen_per_network = {}\n\n\
          [reminders]\nminutes_before = {:?}\n\
          {calendars}{proof}",
         config.listen,
@@ -298,7 +299,10 @@ fn shown(config: &Config) -> String {
         sync.concurrency,
         sync.lease_seconds,
         config.live_chat.offer_seconds,
+        config.live_chat.wait_minutes,
         config.live_chat.idle_minutes,
+        config.live_chat.open_per_mailbox,
+        config.live_chat.open_per_network,
         config.reminders.minutes_before,
     )
 }

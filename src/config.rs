@@ -128,7 +128,10 @@ pub struct Reminders {
 #[expect(missing_docs, reason = "said where the values stand")]
 pub struct LiveChat {
     pub offer_seconds: u32,
+    pub wait_minutes: u32,
     pub idle_minutes: u32,
+    pub open_per_mailbox: u32,
+    pub open_per_network: u32,
 }
 
 /// What each calendar provider is told, by its key. Never shown: there are secrets among it.

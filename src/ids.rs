@@ -91,6 +91,8 @@ pub const LIVE_CHAT_REQUEST: Prefix = Prefix("cht");
 pub const LIVE_CHAT_OFFER: Prefix = Prefix("off");
 /// IDs of push registrations.
 pub const PUSH_REGISTRATION: Prefix = Prefix("psh");
+/// IDs of blocked mailboxes and domains.
+pub const BLOCKED_VISITOR: Prefix = Prefix("blk");
 /// IDs of webhooks.
 pub const WEBHOOK: Prefix = Prefix("whk");
 

@@ -10,6 +10,7 @@ mod m20261128_000006_queue_order;
 mod m20261128_000007_pushes_tried;
 mod m20261129_000007_credentials;
 mod m20261129_000010_used_proofs;
+mod m20261129_000011_blocked_visitors;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000007_pushes_tried::Migration),
             Box::new(m20261129_000007_credentials::Migration),
             Box::new(m20261129_000010_used_proofs::Migration),
+            Box::new(m20261129_000011_blocked_visitors::Migration),
         ]
     }
 }

@@ -192,6 +192,9 @@ impl WrittenReminders {
 impl LiveChat {
     fn check(self) -> Result<Self, ConfigError> {
         between("live_chat.offer_seconds", self.offer_seconds, 5..=3600)?;
+        between("live_chat.wait_minutes", self.wait_minutes, 1..=1440)?;
+        between("live_chat.open_per_mailbox", self.open_per_mailbox, 1..=1_000)?;
+        between("live_chat.open_per_network", self.open_per_network, 1..=1_000)?;
         between("live_chat.idle_minutes", self.idle_minutes, 1..=1440)?;
         Ok(self)
     }

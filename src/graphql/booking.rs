@@ -419,7 +419,8 @@ pub struct BookingMutation;
 
 #[Object]
 impl BookingMutation {
-    /// Books a slot, or says which others are free. Open to visitors.
+    /// Books a slot, or says which others are free. Open to visitors; a visitor who is blocked gets SlotUnavailable with
+    /// the fallback message and no alternatives.
     async fn book_meeting(
         &self,
         ctx: &Context<'_>,

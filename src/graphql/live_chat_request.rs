@@ -281,7 +281,8 @@ pub struct RequestLiveChatInput {
     /// The visitor's first words, for the agent: at most 1000 characters.
     message: Option<String>,
     /// The chat tool's own name of the conversation, at most 200 characters. An API key that asks again about
-    /// one whose request is not over gets that request.
+    /// one whose request is not over gets that request. So does a visitor from the same IP address, with the same
+    /// e-mail address or none, where the name has at least 16 characters: use a random UUID.
     conversation_id: Option<String>,
     /// Where the agent finds the conversation, http or https.
     conversation_url: Option<Url>,
@@ -366,7 +367,10 @@ pub struct LiveChatRequestMutation;
 #[Object]
 impl LiveChatRequestMutation {
     /// Asks for a live chat: an agent is asked at once, or nobody can take it; one an operation. Open to
-    /// visitors, who are RATE_LIMITED where they ask too often with one e-mail address.
+    /// visitors, who are RATE_LIMITED where they ask too often with one e-mail address, or have too many requests and
+    /// chats open: by default one with an e-mail address, and three from one IP address without. Asking again at that
+    /// limit with the same e-mail address from the same IP address answers with the request that is open. A visitor
+    /// who is blocked gets the fallback, and no agent is asked.
     #[graphql(complexity = "5_001 + child_complexity")]
     async fn request_live_chat(
         &self,

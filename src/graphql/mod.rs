@@ -4,6 +4,7 @@ pub mod access;
 pub mod account;
 pub mod agent;
 pub mod availability;
+pub mod blocked_visitor;
 pub mod booking;
 pub mod calendar;
 pub mod delivery;
@@ -61,6 +62,7 @@ pub struct Query(
     account::AccountQuery,
     team::TeamQuery,
     routing::RoutingQuery,
+    blocked_visitor::BlockedVisitorQuery,
 );
 
 /// What can be done.
@@ -83,6 +85,7 @@ pub struct Mutation(
     fallback::FallbackMutation,
     account::AccountMutation,
     team::TeamMutation,
+    blocked_visitor::BlockedVisitorMutation,
 );
 
 /// News, as it happens.

@@ -7,6 +7,7 @@ use super::access::{app, authorise, caller};
 use super::account::Account;
 use super::agent::Agent;
 use super::availability::DateOverride;
+use super::blocked_visitor::BlockedVisitor;
 use super::booking::Booking;
 use super::calendar::{BusyTime, CalendarConnection};
 use super::delivery::Delivery;
@@ -21,7 +22,8 @@ use super::webhook::Webhook;
 use crate::ids;
 use crate::service::access::Permission;
 use crate::service::{
-    Error, account, booking, busy_time, live_chat, push, routing_rule, team, webhook,
+    Error, account, blocked_visitor, booking, busy_time, live_chat, push, routing_rule, team,
+    webhook,
 };
 use crate::store;
 
@@ -56,6 +58,8 @@ pub enum Node {
     LiveChatRequest(LiveChatRequest),
     /// A live chat that an agent is asked to take.
     LiveChatOffer(LiveChatOffer),
+    /// A blocked mailbox or domain.
+    BlockedVisitor(BlockedVisitor),
 }
 
 /// Queries for anything.
@@ -133,6 +137,12 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
     {
         let found = routing_rule::find(app(ctx), id).await?;
         return Ok(found.map(|found| Node::RoutingRule(RoutingRule(found))));
+    }
+    if let Some(id) = ids::BLOCKED_VISITOR.parse(id)
+        && caller.may(Permission::ManagePrivacyAndSecurity)
+    {
+        let found = blocked_visitor::find(app(ctx), id).await?;
+        return Ok(found.map(|found| Node::BlockedVisitor(BlockedVisitor(found))));
     }
     if let Some(id) = ids::WEBHOOK.parse(id)
         && caller.may(Permission::ManageIntegrations)

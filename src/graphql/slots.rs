@@ -120,7 +120,7 @@ pub struct SlotQuery;
 
 #[Object]
 impl SlotQuery {
-    /// What can be booked now. Open to visitors.
+    /// What can be booked now: nothing, and the fallback message, for a visitor who is blocked. Open to visitors.
     async fn slots(&self, ctx: &Context<'_>, input: SlotsInput) -> Result<SlotCalendar> {
         authorise(ctx)?;
         let route = read_route(input.route.as_ref(), "input.route")?;
@@ -129,11 +129,12 @@ impl SlotQuery {
             to: input.to.read("input.to")?,
             zone: input.time_zone.read("input.timeZone")?,
         };
-        input.person.map(|p| visitor::person("input.person", p.into())).transpose()?;
+        let person = input.person.map(|p| visitor::person("input.person", p.into()));
+        let person = person.transpose()?;
         input.company.map(|c| visitor::company("input.company", c.into())).transpose()?;
         let locale = input.locale.map(|tag| text::locale("input.locale", &tag.0)).transpose()?;
         let app = app(ctx);
-        let slots = service::slots(app, route, days).await?;
+        let slots = service::slots_for(app, route, days, person.as_ref()).await?;
         let fallback = match slots.is_empty() {
             true => Some(fallback::message(app, fallback::Kind::Meeting, locale.as_deref()).await?),
             false => None,

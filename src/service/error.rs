@@ -46,7 +46,7 @@ pub enum Error {
     /// More than is kept or answered at once.
     #[error("{0}")]
     LimitExceeded(String),
-    /// A calendar that is needed did not answer.
+    /// A calendar, or a verifier of proofs, that is needed did not answer.
     #[error("{0}")]
     Upstream(String),
     /// Ours to mend. The cause is for the log alone.

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod account;
 pub mod agent;
+pub mod blocked_visitor;
 pub mod booking;
 pub mod busy_time;
 pub mod calendar;

@@ -10,9 +10,10 @@ use uuid::Uuid;
 use super::calendar::Answer;
 pub use super::routing::Route;
 use super::schedule::{self, AgentSchedule};
-use super::{Error, Result, calendar};
+use super::{Error, Result, blocked_visitor, calendar};
 use crate::app::App;
 use crate::scheduling;
+use crate::store::booking::Person;
 use crate::store::{self, agent::Candidate};
 
 /// Most days that one request may ask for, counted from the first to the last.
@@ -50,6 +51,25 @@ pub async fn slots(app: &App, route: Route, days: Days) -> Result<Vec<TimeRange>
         // A date that the zone skipped: it has no instant.
         None => Ok(Vec::new()),
     }
+}
+
+/// The same for a visitor who may have said who it is: nothing for one who is blocked.
+///
+/// # Errors
+/// As [`slots`].
+pub async fn slots_for(
+    app: &App,
+    route: Route,
+    days: Days,
+    visitor: Option<&Person>,
+) -> Result<Vec<TimeRange>> {
+    if let Some(visitor) = visitor
+        && window(days)?.is_some()
+        && blocked_visitor::is_blocked(app, &visitor.email).await?
+    {
+        return Ok(Vec::new());
+    }
+    slots(app, route, days).await
 }
 
 /// What calendars said a moment ago that did not stand here before, by agent.

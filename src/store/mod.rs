@@ -5,6 +5,7 @@
 pub mod account;
 pub mod agent;
 pub mod authorization;
+pub mod blocked_visitor;
 pub mod booking;
 pub mod builtin_calendar;
 pub mod busy;

@@ -69,6 +69,9 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("webhook", "query($webhook: ID!) { webhook(id: $webhook) { id } }"),
     ("account", "query($account: ID!) { account(id: $account) { id } }"),
     ("accounts", "{ accounts { nodes { id } } }"),
+    ("blockedVisitors", "{ blockedVisitors { nodes { id } } }"),
+    ("blockVisitors", "mutation { blockVisitors(input: { domains: [\"spam.example\"] }) { blocked { id } } }"),
+    ("unblockVisitors", "mutation { unblockVisitors(input: { domains: [\"spam.example\"] }) { unblocked { id } } }"),
     ("createAccount", "mutation($agent: ID!, $name: String!) { createAccount(input: { name: $name, domains: [], ownerId: $agent }) { id } }"),
     ("updateAccount", "mutation($account: ID!, $name: String!) { updateAccount(input: { accountId: $account, name: $name }) { id } }"),
     ("deleteAccount", "mutation($account: ID!) { deleteAccount(accountId: $account) }"),
@@ -416,6 +419,8 @@ impl World {
             end_reason: None,
             due_at: None,
             revision: 0,
+            place_hash: None,
+            network_hash: None,
         };
         let offer = offer::ActiveModel {
             id: Set(test.app.uuid()),

@@ -44,6 +44,15 @@ async fn a_bad_setting_is_named_with_its_value_and_what_is_allowed() {
             &["FRONTDESK_DELIVERY__LEASE_SECONDS", "is 2", "3 to 3600"],
         ),
         ("[delivery]\npoll_milliseconds = 'often'", &["delivery.poll_milliseconds", "often"]),
+        ("[live_chat]\nopen_per_mailbox = 0", &["live_chat.open_per_mailbox", "1 to 1000"]),
+        ("[proof]\nverifier = 'captcha'", &["proof.verifier", "captcha", "turnstile"]),
+        ("[proof]\nverifier = 'turnstile'", &["FRONTDESK_PROOF__SITE_KEY", "missing"]),
+        (
+            "[proof]\nverifier = 'hcaptcha'\nsite_key = 'k'",
+            &["FRONTDESK_PROOF__SECRET", "missing", "hcaptcha"],
+        ),
+        ("[proof]\ndifficulty = 10", &["proof.difficulty", "is 10", "1000 to 10000000"]),
+        ("[proof]\nhostnames = ['http://x']", &["proof.hostnames", "http://x", "lower case"]),
         ("log_format = 'xml'", &["log_format", "xml", "text", "json"]),
         ("default_locale = '??'", &["default_locale", "??", "BCP 47"]),
         ("cors_origins = ['example.com']", &["cors_origins", "example.com", "https://"]),
@@ -132,6 +141,7 @@ async fn a_file_goes_over_the_defaults_and_a_variable_over_the_file() {
     std::fs::write(place.path().join("frontdesk.toml"), text).unwrap();
     place.set("DELIVERY__CONCURRENCY", "5");
     place.set("REMINDERS__MINUTES_BEFORE", "30, 120");
+    place.set("PROOF__SECRET", "hidden");
     let shown = place.print(&["check-config", "--config", "frontdesk.toml"]);
     for line in [
         "default_locale = \"fr\"",
@@ -140,9 +150,13 @@ async fn a_file_goes_over_the_defaults_and_a_variable_over_the_file() {
         "mails_per_hour = 10",
         "live_chats_per_hour = 20",
         "minutes_before = [120, 30]",
+        "open_per_network = 3",
+        "verifier = \"off\"",
+        "# secret is given and not shown",
     ] {
         assert!(shown.lines().any(|shown| shown == line), "no {line}: {shown}");
     }
+    assert!(!shown.contains("hidden"), "{shown}");
     assert!(!place.path().join("frontdesk.db").exists());
 }
 

@@ -149,6 +149,8 @@ impl Desk {
             end_reason: None,
             due_at: Some(now + TimeDelta::seconds(100)),
             revision: 1,
+            place_hash: None,
+            network_hash: None,
         };
         let offer = offer::Model {
             id: app.uuid(),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::assign::{Won, assign};
 use super::gather::{MOST_ASKED, gather};
-use super::{Booked, consequences, taken};
+use super::{Booked, consequences, taken, turned_away};
 use crate::app::App;
 use crate::service::access::Caller;
 use crate::service::calendar;
@@ -16,7 +16,7 @@ use crate::service::routing::meeting::Line;
 use crate::service::routing::{self, Purpose, Resolved, Route};
 use crate::service::schedule::AgentSchedule;
 use crate::service::slots::{self, Refusals};
-use crate::service::{Error, Result, quota, text, visitor};
+use crate::service::{Error, Result, blocked_visitor, quota, text, visitor};
 use crate::store::booking::{CONFIRMED, Company, Model, Person};
 use crate::store::{self, JsonOf, booking, idempotency, is_guard_violation, outbox::PENDING};
 
@@ -70,7 +70,7 @@ struct Key {
     input: Vec<u8>,
 }
 
-/// Books a time, or says which others are free.
+/// Books a time, or says which others are free: none for a visitor who is blocked.
 ///
 /// # Errors
 /// `BAD_USER_INPUT`; `NOT_FOUND` for an unknown agent; `CONFLICT` for an idempotency key that came
@@ -81,6 +81,9 @@ pub async fn book(app: &App, caller: &Caller, request: BookMeeting) -> Result<Bo
         && let Some(before) = replay(app, key).await?
     {
         return Ok(before);
+    }
+    if blocked_visitor::is_blocked(app, &request.person.email).await? {
+        return turned_away(app, &request.locale).await;
     }
     let (person, company) = (Some(&request.person), request.company.as_ref());
     let resolved = routing::resolve(app, Purpose::Meeting, request.route, person, company).await?;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveModelTrait, DatabaseTransaction, EntityTrait, Set};
 
-use super::{Booked, Reference, by_reference, consequences, range, taken};
+use super::{Booked, Reference, by_reference, consequences, range, taken, turned_away};
 use crate::app::App;
 use crate::scheduling;
 use crate::service::access::Caller;
@@ -11,7 +11,7 @@ use crate::service::calendar::{self, Answer};
 use crate::service::changes;
 use crate::service::schedule;
 use crate::service::slots::{self, Refusals, Route};
-use crate::service::{Error, Result, quota, text};
+use crate::service::{Error, Result, blocked_visitor, quota, text};
 use crate::store::booking::{CANCELLED, CONFIRMED, Model};
 use crate::store::outbox::{BookingNews, Change, PENDING};
 use crate::store::{self, agent, booking, is_guard_violation};
@@ -37,7 +37,7 @@ pub struct Cancel {
 }
 
 /// Moves a booking: the same booking and calendar entry, at another time that is free. Where it is
-/// not, the old time stays. The meeting's length is then the agent's present one.
+/// not, or the visitor is blocked, the old time stays. The meeting's length is then the agent's present one.
 ///
 /// # Errors
 /// `NOT_FOUND`, `FORBIDDEN`; `CONFLICT` where it is cancelled or over; `BAD_USER_INPUT`;
@@ -49,6 +49,9 @@ pub async fn reschedule(app: &App, caller: &Caller, request: Reschedule) -> Resu
     must_be_ahead(app, &found)?;
     if found.starts_at == request.starts_at {
         return Ok(Booked::Made { booking: Box::new(found), manage_token });
+    }
+    if blocked_visitor::is_blocked(app, &found.person.0.email).await? {
+        return turned_away(app, &found.locale).await;
     }
     let mut refusals = Refusals::new();
     match move_to(app, caller, &found, request.starts_at, reason, &mut refusals).await? {

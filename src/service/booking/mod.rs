@@ -10,7 +10,9 @@ mod read;
 
 use calendar_provider::TimeRange;
 
+use super::fallback::{self, Kind};
 use super::{Error, Result};
+use crate::app::App;
 use crate::store::booking::Model;
 
 pub use book::{BookMeeting, book};
@@ -50,6 +52,12 @@ fn taken(locale: &str) -> String {
         "Cet horaire n’est pas disponible. Veuillez en choisir un autre.",
     );
     language.either(english, french).to_owned()
+}
+
+/// What a blocked visitor with this locale is told: what everybody is told where there is nothing to book.
+async fn turned_away(app: &App, locale: &str) -> Result<Booked> {
+    let fallback = fallback::message(app, Kind::Meeting, Some(locale)).await?;
+    Ok(Booked::Unavailable { message: fallback.message, alternatives: Vec::new() })
 }
 
 pub(crate) fn range(booking: &Model) -> Result<TimeRange> {

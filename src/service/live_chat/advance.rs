@@ -79,8 +79,9 @@ pub(super) fn route(request: &Model) -> Route {
 pub(super) async fn advance(app: &App, id: Uuid) -> Result<()> {
     let found = request::Entity::find_by_id(id).one(&app.db).await?;
     let Some(found) = found.filter(|found| !found.is_over()) else { return Ok(()) };
-    // A chat that goes on needs nobody else: it ends even where the rules can't be read.
-    let resolved = match found.state == OFFERED {
+    // A chat that goes on needs nobody else, nor does a request that is offered no further: they end even where the
+    // rules can't be read.
+    let resolved = match found.state == OFFERED && !has_waited_long(app, &found) {
         true => resolve_again(app, &found).await?,
         false => Resolved::nobody(),
     };
@@ -149,14 +150,19 @@ impl Moving<'_> {
         }
     }
 
-    /// Offers the request to whoever is next; nobody left: it stays unanswered.
+    /// Offers the request to whoever is next; nobody left, or it has waited too long: it stays unanswered.
     pub(super) async fn offer(&mut self, request: &mut Model) -> Result<()> {
         let before = record(request)?;
         let mut record = go_on(&before, self.resolved);
         let mut made = None;
         let resolved = self.resolved;
         let asked = [HashSet::from_iter(offer::asked(self.transaction, request.id).await?)];
-        for (place, tier) in resolved.tiers.iter().enumerate() {
+        // Whoever asked may be long gone: agents' places are not held for it for ever.
+        let tiers = match has_waited_long(self.app, request) {
+            true => &[],
+            false => resolved.tiers.as_slice(),
+        };
+        for (place, tier) in tiers.iter().enumerate() {
             made = self.try_tier(request, &asked, tier, place, &mut record).await?;
             if made.is_some() {
                 break;
@@ -276,6 +282,16 @@ impl Moving<'_> {
         self.effects.has_deliveries |= is_anybody;
         Ok(())
     }
+}
+
+/// Whether a request is offered no further.
+fn has_waited_long(app: &App, request: &Model) -> bool {
+    request.created_at + wait(app) <= app.now()
+}
+
+/// How long a request is offered to one agent after another.
+pub(super) fn wait(app: &App) -> TimeDelta {
+    TimeDelta::minutes(app.config.live_chat.wait_minutes.into())
 }
 
 /// An offer that is made now: its time does not run while its queue was waited for.

@@ -140,12 +140,18 @@ async fn together(app: &App, wanted: &[Wanted]) -> Result<Vec<Option<Model>>> {
     transact!(app, |transaction, effects| {
         let mut placed = open_already(transaction, wanted).await?;
         let mut conversations = HashSet::new();
+        let mut places = taken_places(transaction, wanted).await?;
         let tier = wanted.first().and_then(Wanted::tier);
         let to_place: Vec<usize> = (0..wanted.len())
             .filter(|place| placed[*place].is_none())
             // Twice at once: the second finds the first one's.
             .filter(|place| {
                 wanted[*place].conversation().is_none_or(|name| conversations.insert(name))
+            })
+            // A visitor who has another one: whether there is room for this one too is found out by itself.
+            .filter(|place| {
+                let place = wanted[*place].request.place_hash.as_ref();
+                place.is_none_or(|place| places.insert(place.clone()))
             })
             // The queue's agents were others when this one looked.
             .filter(|place| {
@@ -163,19 +169,32 @@ async fn together(app: &App, wanted: &[Wanted]) -> Result<Vec<Option<Model>>> {
     })
 }
 
-/// Lets nobody else ask about these conversations, and returns what is open of them.
+/// Lets nobody else ask about these conversations and take these places, and returns what is open of the former.
 async fn open_already(
     transaction: &DatabaseTransaction,
     wanted: &[Wanted],
 ) -> Result<Vec<Option<Model>>> {
     let conversations: Vec<(&str, &str)> = wanted.iter().filter_map(Wanted::conversation).collect();
-    request::lock_conversations(transaction, &conversations).await?;
+    request::lock_names(transaction, &conversations, &places(wanted)).await?;
     let open = request::open_of_conversations(transaction, &conversations).await?;
     let open_of = |wanted: &Wanted| {
         let name = wanted.conversation()?;
         open.iter().find(|open| open.conversation() == Some(name)).cloned()
     };
     Ok(wanted.iter().map(open_of).collect())
+}
+
+/// The places of visitors that have an open request already.
+async fn taken_places(
+    transaction: &DatabaseTransaction,
+    wanted: &[Wanted],
+) -> Result<HashSet<Vec<u8>>> {
+    let open = request::open_of_places(transaction, &places(wanted)).await?;
+    Ok(open.into_iter().filter_map(|open| open.place_hash).collect())
+}
+
+fn places(wanted: &[Wanted]) -> Vec<&[u8]> {
+    wanted.iter().filter_map(|wanted| wanted.request.place_hash.as_deref()).collect()
 }
 
 async fn place_all(

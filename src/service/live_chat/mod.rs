@@ -16,6 +16,7 @@ mod batch;
 mod explain;
 mod missed;
 pub mod offer;
+mod place;
 mod read;
 mod request;
 mod told;

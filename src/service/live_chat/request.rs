@@ -12,17 +12,19 @@ use super::advance::{Moving, resolve, route};
 use super::batch::{self, Wanted};
 use super::offer::idle;
 use super::told::Told;
-use super::{read, transact, unknown};
+use super::{place, read, transact, unknown};
 use crate::app::App;
 use crate::service::access::Caller;
 use crate::service::changes::Change;
 use crate::service::fallback::{self, Fallback, Kind};
 use crate::service::routing::{Record, Resolved, Route};
-use crate::service::{Error, Result, quota, slots, text, visitor};
+use crate::service::{Error, Result, blocked_visitor, quota, slots, text, visitor};
 use crate::store::JsonOf;
 use crate::store::booking::{Company, Person};
 use crate::store::live_chat::offer::{self, WITHDRAWN};
-use crate::store::live_chat::request::{self, ACCEPTED, CANCELLED, CLOSED, Model, OFFERED};
+use crate::store::live_chat::request::{
+    self, ACCEPTED, CANCELLED, CLOSED, Model, OFFERED, UNANSWERED,
+};
 
 /// Longest first words of a visitor, in characters.
 const MESSAGE_CHARS: usize = 1000;
@@ -62,15 +64,19 @@ pub struct Meeting {
 }
 
 /// Asks for a live chat, and returns the request: offered to an agent, or unanswered where nobody can take
-/// it. An API key that asks again about a conversation whose request is not over gets that one.
+/// it, or the visitor is blocked. An API key that asks again about a conversation whose request is not over gets that
+/// one, and so does a visitor at its limit of open requests who asks again from the same network.
 ///
 /// # Errors
 /// `BAD_USER_INPUT`; `NOT_FOUND` for an agent or a team that is not there; `RATE_LIMITED` where a visitor without a key
-/// asks too often with one address.
+/// asks too often with one address, or has as many open as it may.
 pub async fn request(app: &Arc<App>, caller: &Caller, new: NewRequest) -> Result<Model> {
     let request = check(app, caller, new)?;
     if let Some(person) = &request.person {
         quota::count_live_chat(app, caller, &person.0.email).await?;
+    }
+    if is_turned_away(app, &request).await? {
+        return turn_away(app, request).await;
     }
     let is_once = matches!(caller, Caller::Key { .. });
     let resolved = match resolve(app, &request).await {
@@ -92,8 +98,12 @@ pub async fn request(app: &Arc<App>, caller: &Caller, new: NewRequest) -> Result
 async fn by_itself(app: &App, wanted: Wanted) -> Result<Model> {
     transact!(app, |transaction, effects| {
         let conversation = wanted.conversation();
-        request::lock_conversations(transaction, conversation.as_slice()).await?;
+        let places: Vec<&[u8]> = wanted.request.place_hash.as_deref().into_iter().collect();
+        request::lock_names(transaction, conversation.as_slice(), &places).await?;
         if let Some(open) = open_already(transaction, conversation).await? {
+            return Ok(open);
+        }
+        if let Some(open) = place::instead(app, transaction, &wanted.request).await? {
             return Ok(open);
         }
         let mut made = wanted.request.clone();
@@ -105,6 +115,23 @@ async fn by_itself(app: &App, wanted: Wanted) -> Result<Model> {
         moving.offer(&mut made).await?;
         Ok(made)
     })
+}
+
+/// Whether who asks, as far as it said, is blocked.
+async fn is_turned_away(app: &App, request: &Model) -> Result<bool> {
+    match &request.person {
+        Some(person) => blocked_visitor::is_blocked(app, &person.0.email).await,
+        None => Ok(false),
+    }
+}
+
+/// Notes a request that is offered to nobody, and that nobody is told of.
+async fn turn_away(app: &App, request: Model) -> Result<Model> {
+    let (state, ended_at) = (UNANSWERED.to_owned(), Some(app.now()));
+    let refused = Model { state, ended_at, place_hash: None, network_hash: None, ..request };
+    let row = refused.clone().into_active_model().reset_all();
+    request::Entity::insert(row).exec_without_returning(&app.db).await?;
+    Ok(refused)
 }
 
 /// What is open of a conversation.
@@ -130,6 +157,7 @@ fn check(app: &App, caller: &Caller, new: NewRequest) -> Result<Model> {
         Route::Team(id) => (None, Some(id)),
     };
     let routing = serde_json::to_value(Record::default()).map_err(Error::internal)?;
+    let place::Place { place_hash, network_hash } = place::of(app, caller, person.as_ref());
     Ok(Model {
         id: app.uuid(),
         state: OFFERED.to_owned(),
@@ -160,6 +188,8 @@ fn check(app: &App, caller: &Caller, new: NewRequest) -> Result<Model> {
         end_reason: None,
         due_at: None,
         revision: 0,
+        place_hash,
+        network_hash,
     })
 }
 
@@ -180,7 +210,10 @@ fn url(given: &str) -> Result<String> {
 /// # Errors
 /// None but the database's.
 pub async fn fallback(app: &App, request: &Model) -> Result<Fallback> {
-    fallback::message(app, Kind::LiveChat, Some(&request.locale)).await
+    let mut fallback = fallback::message(app, Kind::LiveChat, Some(&request.locale)).await?;
+    // Who is blocked gets no slots either.
+    fallback.offers_meeting = fallback.offers_meeting && !is_turned_away(app, request).await?;
+    Ok(fallback)
 }
 
 impl Meeting {

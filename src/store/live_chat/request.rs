@@ -71,6 +71,11 @@ pub struct Model {
     pub due_at: Option<DateTime<Utc>>,
     /// Grows with every change.
     pub revision: i64,
+    /// What it is counted by while it is open, where a caller without a key asked: a keyed hash of the visitor's
+    /// mailbox, or of its network where it did not say who it is.
+    pub place_hash: Option<Vec<u8>>,
+    /// A keyed hash of the visitor's network, where that is known and it is open.
+    pub network_hash: Option<Vec<u8>>,
 }
 
 /// None: joins are written where they are needed.
@@ -118,8 +123,12 @@ pub async fn lock<C: ConnectionTrait>(db: &C, id: Uuid) -> Result<Option<Model>,
 /// The database's own.
 pub async fn save<C: ConnectionTrait>(db: &C, request: &mut Model) -> Result<(), DbErr> {
     request.revision += 1;
+    if request.is_over() {
+        (request.place_hash, request.network_hash) = (None, None);
+    }
     let sql = "UPDATE live_chat_requests SET state = ?, routing = ?, agent_id = ?, accepted_at = ?, \
-        touched_at = ?, ended_at = ?, end_reason = ?, due_at = ?, revision = ? WHERE id = ?";
+        touched_at = ?, ended_at = ?, end_reason = ?, due_at = ?, revision = ?, place_hash = ?, \
+        network_hash = ? WHERE id = ?";
     let values = [
         request.state.as_str().into(),
         request.routing.clone().into(),
@@ -130,6 +139,8 @@ pub async fn save<C: ConnectionTrait>(db: &C, request: &mut Model) -> Result<(),
         request.end_reason.as_deref().into(),
         request.due_at.into(),
         request.revision.into(),
+        request.place_hash.clone().into(),
+        request.network_hash.clone().into(),
         request.id.into(),
     ];
     run_raw(db, sql, values).await.map(|_| ())
@@ -151,29 +162,53 @@ pub async fn touch<C: ConnectionTrait>(
     Ok(run_raw(db, sql, [now.into(), due_at.into(), id.into()]).await? == 1)
 }
 
-/// Lets nobody else ask about these conversations, each with whose it is, until the transaction ends. On SQLite,
-/// which has one writer at a time, there is nothing to do.
+/// Lets nobody else ask about the conversations and places of these, until the transaction ends. On SQLite, which has
+/// one writer at a time, there is nothing to do.
 ///
 /// # Errors
 /// The database's own.
-pub async fn lock_conversations<C: ConnectionTrait>(
+pub async fn lock_names<C: ConnectionTrait>(
     db: &C,
     conversations: &[(&str, &str)],
+    places: &[&[u8]],
 ) -> Result<(), DbErr> {
     let backend = db.get_database_backend();
-    if conversations.is_empty() || backend != sea_orm::DbBackend::Postgres {
+    let count = conversations.len() + places.len();
+    if count == 0 || backend != sea_orm::DbBackend::Postgres {
         return Ok(());
     }
     // In order, so that two who lock several never wait for each other.
     let sql = format!(
         "SELECT pg_advisory_xact_lock(key) FROM (SELECT hashtextextended(name, 0) AS key \
          FROM (VALUES {}) AS names (name) ORDER BY 1) AS keys",
-        vec!["(CAST(? AS text))"; conversations.len()].join(", ")
+        vec!["(CAST(? AS text))"; count].join(", ")
     );
-    let name = |(requester, conversation): &(&str, &str)| {
-        sea_orm::Value::from(format!("live-chat/{requester}/{conversation}"))
-    };
-    db.query_all_raw(statement(backend, &sql, conversations.iter().map(name))).await.map(|_| ())
+    let conversations = conversations
+        .iter()
+        .map(|(requester, conversation)| format!("live-chat/{requester}/{conversation}"));
+    let places = places.iter().map(|place| format!("live-chat-place/{place:?}"));
+    let names = conversations.chain(places).map(sea_orm::Value::from);
+    db.query_all_raw(statement(backend, &sql, names)).await.map(|_| ())
+}
+
+/// The requests that take up these places, in the order in which they were made.
+///
+/// # Errors
+/// The database's own.
+pub async fn open_of_places<C: ConnectionTrait>(
+    db: &C,
+    places: &[&[u8]],
+) -> Result<Vec<Model>, DbErr> {
+    use sea_orm::QueryOrder;
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    Entity::find()
+        .filter(Column::PlaceHash.is_in(places.iter().map(|place| place.to_vec())))
+        .filter(Column::State.is_in([OFFERED, ACCEPTED]))
+        .order_by_asc(Column::Id)
+        .all(db)
+        .await
 }
 
 /// The requests about these conversations that are not over.

@@ -6,6 +6,7 @@ mod fallback;
 mod incoming;
 mod missed;
 mod offers;
+mod places;
 mod races;
 mod requests;
 mod rights;

@@ -9,6 +9,7 @@ pub(crate) mod process;
 pub(crate) mod receiver;
 mod requests;
 pub(crate) mod smtp;
+pub(crate) mod verifier;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -155,6 +156,15 @@ impl Test {
     /// Another process on the same database, with the same time, IDs and settings. Its mails are sent the
     /// same way.
     pub(crate) async fn beside(&self) -> Self {
+        self.beside_with(0).await
+    }
+
+    /// The same behind a proxy.
+    pub(crate) async fn beside_behind_proxy(&self) -> Self {
+        self.beside_with(1).await
+    }
+
+    async fn beside_with(&self, trusted_proxies: usize) -> Self {
         let app = Arc::new(App::new(Parts {
             db: self.app.db.clone(),
             clock: Arc::clone(&self.app.clock),
@@ -166,7 +176,7 @@ impl Test {
             config: self.app.config.clone(),
         }));
         let shutdown = Shutdown::default();
-        let http = HttpConfig { rate_limit: None, ..HttpConfig::default() };
+        let http = HttpConfig { rate_limit: None, trusted_proxies, ..HttpConfig::default() };
         let address = listen(&app, http, shutdown.clone()).await;
         Self {
             app,
@@ -259,10 +269,12 @@ pub(crate) fn config() -> Config {
     static ONCE: Mutex<()> = Mutex::new(());
     let _one_at_a_time = ONCE.lock();
     let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
-    // Reminders come where a test wants them, or each one that lets days pass would meet some.
+    // Reminders come where a test wants them, or each one that lets days pass would meet some. All visitors of a test
+    // are on one network.
     let text = "public_url = 'https://meet.example.com'\n\
         mail_from = 'Frontdesk <frontdesk@meet.example.com>'\n\
-        reminders.minutes_before = []\n";
+        reminders.minutes_before = []\n\
+        live_chat = { open_per_mailbox = 1000, open_per_network = 1000 }\n";
     std::fs::write(file.path(), text).unwrap();
     Config::load(Some(file.path())).unwrap()
 }
