@@ -267,7 +267,8 @@ async fn push_all(app: &Arc<App>, slow: &Slow) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let pushes = http::pushes(Arc::clone(app), None, 0);
-    let serving = http::serve(listener, pushes, http::Shutdown::default());
+    let limits = http::ConnectionLimits::default();
+    let serving = http::serve(listener, pushes, limits, http::Shutdown::default());
     let serving = tokio::spawn(serving);
     let channels: Vec<_> = slow.channels.lock().unwrap().values().cloned().collect();
     assert_eq!(channels.len(), AGENTS);

@@ -63,6 +63,8 @@ pub struct Config {
     pub meeting_fallback: String,
     /// What callers may ask for.
     pub limits: Limits,
+    /// How many connections there may be, and what each may hold.
+    pub connections: Connections,
     /// How the worker delivers.
     pub delivery: Delivery,
     /// How calendars elsewhere are read.
@@ -88,6 +90,19 @@ pub struct Limits {
     pub live_chats_per_hour: i32,
     pub calendar_staleness_minutes: u32,
     pub provider_timeout_seconds: u32,
+    pub answer_bytes: usize,
+}
+
+/// How many connections there may be, and what each may hold. See `src/defaults.toml`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "said where the values stand")]
+pub struct Connections {
+    pub total: usize,
+    pub per_address: usize,
+    pub buffer_bytes: usize,
+    pub all_buffer_bytes: usize,
+    pub stalled_seconds: u64,
 }
 
 /// How the worker delivers. See `src/defaults.toml`.

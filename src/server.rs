@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Parts};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, problem};
-use crate::http::{self, Http, HttpConfig, RateLimit, Shutdown};
+use crate::http::{self, ConnectionLimits, Http, HttpConfig, RateLimit, Shutdown};
 use crate::ids::RandomIds;
 use crate::mail::Mailer;
 use crate::secrets::Secrets;
@@ -130,6 +130,7 @@ pub async fn serve(app: Arc<App>, how: Serve) -> anyhow::Result<()> {
     })?;
     make_keys(&app).await?;
     let router = router(&app, shutdown.clone())?;
+    let connections = http_config(&app.config).connections.within_open_files();
     let member = cluster::join(Arc::clone(&app)).await?;
     let ended = CancellationToken::new();
     let membership = tokio::spawn(member.run(ended.clone()));
@@ -139,7 +140,7 @@ pub async fn serve(app: Arc<App>, how: Serve) -> anyhow::Result<()> {
     if let Some(greeting) = how.greeting {
         print(&greeting)?;
     }
-    http::serve(listener, router, shutdown).await?;
+    http::serve(listener, router, connections, shutdown).await?;
     if let Some(worker) = worker {
         worker.await?;
     }
@@ -200,11 +201,13 @@ fn router(app: &Arc<App>, shutdown: Shutdown) -> anyhow::Result<Router> {
     let HttpConfig { rate_limit, trusted_proxies, .. } = http_config(&app.config);
     let oauth = http::oauth(Arc::clone(app), rate_limit, trusted_proxies);
     let pushes = http::pushes(Arc::clone(app), rate_limit, trusted_proxies);
-    let router = router.merge(http::feeds(Arc::clone(app))).merge(pushes).merge(imports);
+    let feeds = http::feeds(Arc::clone(app), rate_limit, trusted_proxies);
+    let router = router.merge(feeds).merge(pushes).merge(imports);
     Ok(router.merge(http::pages()).merge(oauth))
 }
 
 fn http_config(config: &Config) -> HttpConfig {
+    let connections = config.connections;
     // Both are checked to be at least one.
     let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
     HttpConfig {
@@ -212,6 +215,19 @@ fn http_config(config: &Config) -> HttpConfig {
             per_second: at_least_one(config.limits.requests_per_second),
             burst: at_least_one(config.limits.request_burst),
         }),
+        connections: ConnectionLimits {
+            total: connections.total,
+            // Behind proxies all connections come from theirs.
+            per_address: (config.trusted_proxies == 0).then_some(connections.per_address),
+            bytes: connections.buffer_bytes,
+            all_bytes: connections.all_buffer_bytes,
+            stalled: Duration::from_secs(connections.stalled_seconds),
+            ..ConnectionLimits::default()
+        },
+        limits: http::Limits {
+            answer_bytes: config.limits.answer_bytes,
+            ..http::Limits::default()
+        },
         trusted_proxies: config.trusted_proxies.into(),
         cors_origins: config.cors_origins.clone(),
         ..HttpConfig::default()

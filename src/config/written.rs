@@ -10,8 +10,8 @@ use url::Url;
 
 use super::proof::WrittenProof;
 use super::{
-    CalendarSettings, Config, ConfigError, DatabaseUrl, Delivery, Hidden, Limits, LiveChat,
-    LogFormat, Reminders, Sync, problem,
+    CalendarSettings, Config, ConfigError, Connections, DatabaseUrl, Delivery, Hidden, Limits,
+    LiveChat, LogFormat, Reminders, Sync, problem,
 };
 
 /// Most reminders of one meeting.
@@ -39,6 +39,7 @@ pub(super) struct Written {
     log_format: LogFormat,
     meeting_fallback: String,
     limits: Limits,
+    connections: Connections,
     delivery: Delivery,
     sync: Sync,
     reminders: WrittenReminders,
@@ -114,6 +115,7 @@ impl Written {
             default_locale: self.default_locale,
             log_format: self.log_format,
             meeting_fallback: self.meeting_fallback,
+            connections: self.connections.check(self.limits.answer_bytes)?,
             limits: self.limits.check()?,
             delivery: self.delivery.check()?,
             sync: self.sync.check()?,
@@ -143,6 +145,21 @@ impl Limits {
         let staleness = self.calendar_staleness_minutes;
         between("limits.calendar_staleness_minutes", staleness, 1..=10_080)?;
         between("limits.provider_timeout_seconds", self.provider_timeout_seconds, 1..=60)?;
+        between("limits.answer_bytes", self.answer_bytes, 65_536..=268_435_456)?;
+        Ok(self)
+    }
+}
+
+impl Connections {
+    fn check(self, answer_bytes: usize) -> Result<Self, ConfigError> {
+        between("connections.total", self.total, 1..=1_000_000)?;
+        between("connections.per_address", self.per_address, 1..=1_000_000)?;
+        between("connections.stalled_seconds", self.stalled_seconds, 1..=3600)?;
+        // An address has a quarter of it, and the largest answer must fit.
+        let least = answer_bytes.max(1024 * 1024);
+        between("connections.buffer_bytes", self.buffer_bytes, least..=1 << 30)?;
+        let least = self.buffer_bytes * 4;
+        between("connections.all_buffer_bytes", self.all_buffer_bytes, least..=1 << 40)?;
         Ok(self)
     }
 }

@@ -228,16 +228,22 @@ impl OutputType for SlotDays {
         ctx: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        let written = ctx.data_opt::<Prewritten>().and_then(|prewritten| {
-            let selection = DaySelection::read(&ctx.item.node)?;
-            prewritten.put(&Written { days: &self.0, selection })
-        });
-        match written {
-            Some(mark) => Ok(mark),
-            None => self.plain().resolve(ctx, field).await,
+        let Some(prewritten) = ctx.data_opt::<Prewritten>() else {
+            return self.plain().resolve(ctx, field).await;
+        };
+        match DaySelection::read(&ctx.item.node) {
+            Some(selection) => prewritten.put(&Written { days: &self.0, selection }),
+            None => {
+                let slots: usize = self.0.iter().map(|day| day.slots.len()).sum();
+                prewritten.reserve((self.0.len() + slots) * PLAIN_BYTES)?;
+                self.plain().resolve(ctx, field).await
+            }
         }
     }
 }
+
+/// What a day or a slot that takes the usual way takes up in an answer, roughly.
+const PLAIN_BYTES: usize = 32;
 
 /// What is asked of each day: names of the answer, and what goes under each.
 struct DaySelection(Vec<(Name, DayPart)>);

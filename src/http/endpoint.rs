@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::{
     Shutdown,
     client::Client,
+    connection::{NoRoom, Room},
     documents::{Documents, operation_type},
     errors::{self, LIMIT_EXCEEDED, UNAUTHENTICATED, coded},
     identity::{Credentials, Identify, Identity},
@@ -21,7 +22,7 @@ use super::{
     prewritten::{Parts, Prewritten},
     rate::Limiter,
     request::Params,
-    respond::{Refusal, Reply},
+    respond::{Refusal, Reply, no_room},
 };
 
 /// What all transports share.
@@ -105,10 +106,15 @@ impl<E: Executor, I: Identify> Endpoint<E, I> {
         operation: Operation,
         identity: Identity,
         deadline: Instant,
+        room: &Room,
     ) -> Reply {
+        // Held while it runs, so that no more runs than can be answered.
+        let Ok(_admitted) = room.admit(deadline).await else {
+            return Reply::failed(StatusCode::SERVICE_UNAVAILABLE, no_room(NoRoom::Full));
+        };
         let Operation { mut request, kind } = operation;
         let started = Instant::now();
-        let prewritten = Prewritten::default();
+        let prewritten = Prewritten::new(room.clone());
         request.data = identity.data;
         request.data.insert(prewritten.clone());
         let execution = AssertUnwindSafe(self.schema.execute(request)).catch_unwind();
@@ -128,10 +134,11 @@ impl<E: Executor, I: Identify> Endpoint<E, I> {
         operation: Operation,
         identity: Identity,
         deadline: Instant,
+        room: Room,
     ) -> impl Stream<Item = Reply> + Send + use<E, I> {
         let endpoint = Arc::clone(self);
         if operation.kind != OperationType::Subscription {
-            let reply = async move { endpoint.execute(operation, identity, deadline).await };
+            let reply = async move { endpoint.execute(operation, identity, deadline, &room).await };
             return reply.into_stream().left_stream();
         }
         let ended = identity.end.wait();

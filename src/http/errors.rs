@@ -7,6 +7,7 @@ pub(crate) const FORBIDDEN: &str = "FORBIDDEN";
 pub(crate) const INTERNAL: &str = "INTERNAL";
 pub(crate) const LIMIT_EXCEEDED: &str = "LIMIT_EXCEEDED";
 pub(crate) const RATE_LIMITED: &str = "RATE_LIMITED";
+pub(crate) const UNAVAILABLE: &str = "UNAVAILABLE";
 pub(crate) const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
 
 /// All that a caller is told about a defect of ours.

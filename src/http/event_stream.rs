@@ -3,12 +3,12 @@
 //! Each reply is an event `next`, the end is an event `complete`, and a comment now and then keeps
 //! proxies from taking the connection for dead.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, io::Write as _, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
     http::{
-        HeaderName, HeaderValue, Response,
+        HeaderName, HeaderValue, Response, StatusCode,
         header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
     },
 };
@@ -16,10 +16,11 @@ use futures_util::{Stream, StreamExt, stream};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::{
+    connection::{NoRoom, Room, Writer, Written},
     endpoint::Endpoint,
     measure::Open,
     own_task::in_own_task,
-    respond::{Reply, encode},
+    respond::{self, Reply, no_room},
 };
 
 /// The empty `data` line is needed: without it browsers drop the event.
@@ -27,34 +28,57 @@ const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
 const KEEPALIVE: &[u8] = b":\n\n";
 
 /// A stream of one reply.
-pub(crate) fn once(reply: &Reply) -> Response<Body> {
-    let mut bytes = next(reply).to_vec();
-    bytes.extend_from_slice(COMPLETE);
-    headers(Body::from(bytes))
+pub(crate) fn once(reply: &Reply, room: &Room) -> Response<Body> {
+    let (events, _) = next(reply, room);
+    let events = stream::iter(events).chain(stream::iter([Bytes::from_static(COMPLETE)]));
+    headers(Body::from_stream(events.map(Ok::<_, std::convert::Infallible>)))
 }
 
-/// Sends replies until they end, the client goes or the server shuts down.
+/// Sends replies until they end, the client goes or the server shuts down. A reply that there is no room
+/// for is the last: whoever reads the stream has to know that it misses something.
 pub(crate) fn respond<E, I>(
     endpoint: &Arc<Endpoint<E, I>>,
     replies: impl Stream<Item = Reply> + Send + 'static,
+    room: Room,
 ) -> Response<Body> {
     let open = Open::new(&endpoint.measure.streams);
     let stopped = endpoint.shutdown.token.clone().cancelled_owned();
-    let events = in_own_task(replies.boxed()).take_until(stopped).map(move |reply| {
-        // Held by the stream, so that it counts as open until the stream is dropped.
-        let _open = &open;
-        next(&reply)
-    });
+    let events =
+        in_own_task(replies.boxed()).take_until(stopped).scan(false, move |ended, reply| {
+            // Held by the stream, so that it counts as open until the stream is dropped.
+            let _open = &open;
+            let event = (!*ended).then(|| {
+                let (bytes, written) = next(&reply, &room);
+                *ended = !written;
+                stream::iter(bytes)
+            });
+            std::future::ready(event)
+        });
+    let events = events.flatten();
     let events = events.chain(stream::iter([Bytes::from_static(COMPLETE)]));
     let period = Duration::from_secs(endpoint.limits.keepalive_seconds.max(1));
     headers(Body::from_stream(keepalive(events, period).map(Ok::<_, std::convert::Infallible>)))
 }
 
-fn next(reply: &Reply) -> Bytes {
-    let mut bytes = b"event: next\ndata: ".to_vec();
-    bytes.append(&mut encode(reply));
-    bytes.extend_from_slice(b"\n\n");
-    bytes.into()
+/// A reply as an event, and whether there was room for it.
+fn next(reply: &Reply, room: &Room) -> (VecDeque<Bytes>, bool) {
+    match event(reply, room) {
+        Ok(written) => (written.into_segments(), true),
+        Err(why) => {
+            let refusal = Reply::failed(StatusCode::BAD_REQUEST, no_room(why));
+            let written = event(&refusal, &Room::for_short());
+            (written.map(Written::into_segments).unwrap_or_default(), false)
+        }
+    }
+}
+
+fn event(reply: &Reply, room: &Room) -> Result<Written, NoRoom> {
+    let mut writer = Writer::new(room);
+    // Where there is no room, `finish` says so.
+    let _ = writer.write_all(b"event: next\ndata: ");
+    respond::write(reply, &mut writer);
+    let _ = writer.write_all(b"\n\n");
+    writer.finish()
 }
 
 /// Puts a comment wherever nothing else came for a period.

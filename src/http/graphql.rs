@@ -13,6 +13,7 @@ use tracing::Instrument;
 
 use super::{
     client::{self, Client},
+    connection::Room,
     endpoint::{Endpoint, timeout_error},
     errors::BAD_USER_INPUT,
     event_stream, graphiql,
@@ -60,6 +61,7 @@ async fn answer<E: Executor, I: Identify>(
         client: client::client(&parts, endpoint.trusted_proxies),
         accepts,
         deadline: endpoint.deadline(),
+        room: Room::of(&parts.extensions, endpoint.limits.answer_bytes),
         parts,
     };
     match tokio::time::timeout_at(call.deadline, call.answer(body)).await {
@@ -69,7 +71,7 @@ async fn answer<E: Executor, I: Identify>(
         Err(_) => {
             endpoint.measure.timeouts.increment(1);
             let reply = Reply::failed(StatusCode::REQUEST_TIMEOUT, timeout_error(&endpoint.limits));
-            respond::single(reply, Media::GraphqlResponse)
+            respond::single(reply, Media::GraphqlResponse, &call.room)
         }
     }
 }
@@ -88,6 +90,8 @@ struct Call<'a, E, I> {
     client: Client,
     accepts: Accepts,
     deadline: Instant,
+    /// For its answer.
+    room: Room,
 }
 
 impl<E: Executor, I: Identify> Call<'_, E, I> {
@@ -134,23 +138,25 @@ impl<E: Executor, I: Identify> Call<'_, E, I> {
         let operation = match self.endpoint.prepare(params) {
             Ok(operation) => operation,
             Err(reply) if self.accepts.preferred == Media::EventStream => {
-                return Ok(event_stream::once(&reply));
+                return Ok(event_stream::once(&reply, &self.room));
             }
-            Err(reply) => return Ok(respond::single(*reply, self.accepts.json)),
+            Err(reply) => return Ok(respond::single(*reply, self.accepts.json, &self.room)),
         };
         if operation.kind == OperationType::Mutation && self.parts.method != Method::POST {
             return Err(Refusal::method("POST", "mutations are sent by POST"));
         }
         let subscription = operation.kind == OperationType::Subscription;
         if self.accepts.preferred == Media::EventStream || (subscription && self.accepts.streams) {
-            let replies = self.endpoint.stream(operation, identity, self.deadline);
-            return Ok(event_stream::respond(self.endpoint, replies));
+            let room = self.room.clone();
+            let replies = self.endpoint.stream(operation, identity, self.deadline, room.clone());
+            return Ok(event_stream::respond(self.endpoint, replies, room));
         }
         if subscription {
             return Err(needs_stream());
         }
-        let reply = self.endpoint.execute(operation, identity, self.deadline).await;
-        Ok(respond::single(reply, self.accepts.json))
+        let room = &self.room;
+        let reply = self.endpoint.execute(operation, identity, self.deadline, room).await;
+        Ok(respond::single(reply, self.accepts.json, room))
     }
 
     /// Runs the operations one after the other, as a mutation may prepare for the next operation.
@@ -160,18 +166,22 @@ impl<E: Executor, I: Identify> Call<'_, E, I> {
             self.endpoint.limit_rate(self.client, more)?;
         }
         let mut first = Some(self.endpoint.identify(self.credentials()).await?);
-        let mut replies = Vec::with_capacity(batch.len());
+        let mut answers = respond::Batch::new(&self.room);
         for params in batch {
+            if let Some(full) = answers.full() {
+                answers.add(&full);
+                continue;
+            }
             let operation = match self.endpoint.prepare(params) {
                 Ok(operation) => operation,
                 Err(reply) => {
-                    replies.push(*reply);
+                    answers.add(&reply);
                     continue;
                 }
             };
             if operation.kind == OperationType::Subscription {
                 let refusal = needs_stream();
-                replies.push(Reply::failed(refusal.status, *refusal.error));
+                answers.add(&Reply::failed(refusal.status, *refusal.error));
                 continue;
             }
             // What an identity holds lives for one operation, so each gets its own.
@@ -182,9 +192,10 @@ impl<E: Executor, I: Identify> Call<'_, E, I> {
                     identified.map_err(Refusal::identity)?
                 }
             };
-            replies.push(self.endpoint.execute(operation, identity, self.deadline).await);
+            let room = &self.room;
+            answers.add(&self.endpoint.execute(operation, identity, self.deadline, room).await);
         }
-        Ok(respond::batch(&replies, self.accepts.json))
+        Ok(answers.finish(self.accepts.json))
     }
 }
 

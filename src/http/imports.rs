@@ -16,6 +16,7 @@ use axum::routing::post;
 use futures_util::StreamExt;
 
 use super::client::{self, Client};
+use super::connection::Intake;
 use super::errors::BAD_USER_INPUT;
 use super::identity::bearer;
 use super::rate::Strikes;
@@ -62,7 +63,7 @@ async fn accounts(
     body: Body,
 ) -> Response {
     let client = client::client(&request, door.trusted_proxies);
-    let taken = take(&door, client, query.as_deref(), &request.headers, body).await;
+    let taken = take(&door, client, query.as_deref(), &request, body).await;
     taken.unwrap_or_else(|refusal| refusal.into_response(Media::Json))
 }
 
@@ -70,11 +71,15 @@ async fn take(
     door: &Door,
     client: Client,
     query: Option<&str>,
-    headers: &HeaderMap,
+    request: &request::Parts,
     body: Body,
 ) -> Result<Response, Refusal> {
+    let headers = &request.headers;
     // Nothing of the body is read for somebody who may not send it.
     door.let_in(client, headers).await?;
+    if let Some(intake) = request.extensions.get::<Intake>() {
+        intake.allow_upload(READ_WITHIN);
+    }
     let dry_run = dry_run(query)?;
     let bytes = read(headers, body).await?;
     let report = import::import(&door.app, bytes, dry_run).await.map_err(refused)?;

@@ -18,6 +18,8 @@ use thiserror::Error;
 pub struct Limits {
     /// Bytes of a request body, of a query string and of one WebSocket message.
     pub body_bytes: usize,
+    /// Bytes of an answer: of one operation's, of a batch's, of one event or message.
+    pub answer_bytes: usize,
     /// Operations in one batch (a JSON array); 0 refuses batches.
     pub batch: usize,
     /// Lexical tokens of a document (GraphQL specification, section 2.1.6).
@@ -51,6 +53,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 256 * 1024,
+            answer_bytes: 8 * 1024 * 1024,
             batch: 10,
             tokens: 4_000,
             nesting: 32,

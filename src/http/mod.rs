@@ -21,6 +21,7 @@
 //! and never by cookie, so a page has nothing of the user's to abuse; the checks are a second door.
 
 mod client;
+mod connection;
 mod documents;
 mod endpoint;
 mod errors;
@@ -70,6 +71,7 @@ use measure::Measure;
 use rate::Limiter;
 
 pub use client::Client;
+pub use connection::ConnectionLimits;
 pub use feed::feeds;
 pub use health::Readiness;
 pub use identity::{Credentials, CredentialsEnd, Identify, Identity};
@@ -91,6 +93,8 @@ pub struct HttpConfig {
     pub limits: Limits,
     /// How often an address may ask without a key; `None` is without limit.
     pub rate_limit: Option<RateLimit>,
+    /// How many connections there may be, and what each may hold.
+    pub connections: ConnectionLimits,
     /// How many reverse proxies of ours stand in front, each appending to X-Forwarded-For. With 0
     /// that header is not read.
     pub trusted_proxies: usize,
@@ -105,6 +109,7 @@ impl Default for HttpConfig {
         Self {
             limits: Limits::default(),
             rate_limit: Some(RateLimit::default()),
+            connections: ConnectionLimits::default(),
             trusted_proxies: 0,
             cors_origins: Vec::new(),
             graphiql: true,

@@ -3,32 +3,76 @@
 //! A resolver may put a part of its answer here, as JSON, and return a mark in its place. The mark is
 //! an enum value with a name that GraphQL does not allow, so no data of anybody's can be taken for one.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_graphql::{Name, Value};
+use async_graphql::{Name, ServerError, Value};
 use serde::ser::{Error as _, SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+
+use super::connection::{Charge, NoRoom, Room};
+use super::respond::no_room;
 
 /// Begins the name of a mark; the number of its part follows.
 const MARK: char = '\0';
 
 /// The parts of one operation's answer that resolvers wrote themselves. In the data of every query and
 /// mutation that goes through the endpoint.
-#[derive(Clone, Debug, Default)]
-pub struct Prewritten(Arc<Mutex<Vec<Box<RawValue>>>>);
+#[derive(Clone, Debug)]
+pub struct Prewritten {
+    kept: Arc<Mutex<Kept>>,
+    room: Room,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    parts: Vec<Box<RawValue>>,
+    /// Bytes of the parts, and of what [`Prewritten::reserve`] was asked for.
+    bytes: usize,
+    charge: Charge,
+}
 
 impl Prewritten {
-    /// Keeps `part`, and returns the mark that stands for it. None where it can't be written.
-    pub fn put(&self, part: &impl Serialize) -> Option<Value> {
-        let part = serde_json::value::to_raw_value(part).ok()?;
-        let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        parts.push(part);
-        Some(Value::Enum(Name::new(format!("{MARK}{}", parts.len() - 1))))
+    /// Parts of an answer that has this much room.
+    pub(crate) fn new(room: Room) -> Self {
+        Self { kept: Arc::default(), room }
+    }
+
+    /// Keeps `part`, and returns the mark that stands for it.
+    ///
+    /// # Errors
+    /// LIMIT_EXCEEDED where the answer would be too large, UNAVAILABLE where there is no memory for it.
+    pub fn put(&self, part: &impl Serialize) -> Result<Value, ServerError> {
+        let part = serde_json::value::to_raw_value(part)
+            .map_err(|error| ServerError::new(error.to_string(), None))?;
+        self.reserve(part.get().len())?;
+        let mut kept = self.kept();
+        kept.parts.push(part);
+        Ok(Value::Enum(Name::new(format!("{MARK}{}", kept.parts.len() - 1))))
+    }
+
+    /// Counts bytes that a resolver is about to put into the answer in the usual way.
+    ///
+    /// # Errors
+    /// Those of [`Prewritten::put`].
+    pub fn reserve(&self, bytes: usize) -> Result<(), ServerError> {
+        let mut kept = self.kept();
+        if self.room.most() - kept.bytes < bytes {
+            return Err(no_room(NoRoom::TooLarge(self.room.most())));
+        }
+        let charge = self.room.take(bytes).map_err(no_room)?;
+        kept.bytes += bytes;
+        kept.charge.merge(charge);
+        Ok(())
     }
 
     pub(crate) fn take(&self) -> Parts {
-        Parts(std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+        Parts(std::mem::take(&mut self.kept().parts))
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // What a panic left behind are still whole parts.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -37,11 +81,6 @@ impl Prewritten {
 pub(crate) struct Parts(Vec<Box<RawValue>>);
 
 impl Parts {
-    /// Bytes of all parts.
-    pub(crate) fn size(&self) -> usize {
-        self.0.iter().map(|part| part.get().len()).sum()
-    }
-
     /// `value`, with each mark replaced by what it stands for.
     pub(crate) fn fill<'a>(&'a self, value: &'a Value) -> Filled<'a> {
         Filled { value, parts: self }

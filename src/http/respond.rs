@@ -1,7 +1,7 @@
 //! From GraphQL answers to HTTP: the one place where a response becomes bytes, and the status that
 //! goes with it.
 
-use std::time::Duration;
+use std::{io::Write as _, time::Duration};
 
 use async_graphql::{Response as GraphqlResponse, ServerError};
 use axum::{
@@ -17,7 +17,8 @@ use axum::{
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{
-    errors::{self, RATE_LIMITED, UNAUTHENTICATED, code_of, coded},
+    connection::{Charged, NoRoom, Room, Writer, Written},
+    errors::{self, LIMIT_EXCEEDED, RATE_LIMITED, UNAUTHENTICATED, UNAVAILABLE, code_of, coded},
     prewritten::Parts,
     request::Media,
 };
@@ -53,7 +54,7 @@ impl Reply {
     }
 }
 
-/// What a GraphQL answer looks like in JSON. This and [`encode`] are all of the serialisation.
+/// What a GraphQL answer looks like in JSON. This and [`write`] are all of the serialisation.
 impl Serialize for Reply {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let response = &self.response;
@@ -71,47 +72,122 @@ impl Serialize for Reply {
     }
 }
 
-/// Writes an answer, a batch of answers, or a message that holds one, as JSON.
-pub(crate) fn encode<T: Serialize>(answer: &T) -> Vec<u8> {
-    encode_some(answer, 0)
+/// Writes an answer, or a message that holds one, as JSON.
+///
+/// # Errors
+/// Where there is not enough room for it.
+pub(crate) fn encode<T: Serialize>(answer: &T, room: &Room) -> Result<Written, NoRoom> {
+    let mut writer = Writer::new(room);
+    write(answer, &mut writer);
+    writer.finish()
 }
 
-/// The same, with room for the parts that resolvers wrote.
-fn encode_some<T: Serialize>(answer: &T, parts: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(512 + parts);
-    // Writing to memory can't fail, and GraphQL values have no keys that JSON lacks.
-    if let Err(error) = serde_json::to_writer(&mut bytes, answer) {
-        tracing::error!(%error, "an answer could not be written");
-        return br#"{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL"}}]}"#
-            .to_vec();
+/// Writes JSON at the end of what is there, as far as there is room.
+pub(crate) fn write<T: Serialize>(answer: &T, writer: &mut Writer<'_>) {
+    let before = writer.len();
+    let Err(error) = serde_json::to_writer(&mut *writer, answer) else { return };
+    if writer.failed().is_some() {
+        return;
     }
-    bytes
+    // Writing to memory can't fail otherwise, and GraphQL values have no keys that JSON lacks.
+    tracing::error!(%error, "an answer could not be written");
+    writer.rewind(before);
+    let defect = br#"{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL"}}]}"#;
+    // Where there is no room, that is known from the writer.
+    let _ = writer.write_all(defect);
 }
 
 /// The HTTP response to one operation.
-pub(crate) fn single(mut reply: Reply, media: Media) -> Response<Body> {
+pub(crate) fn single(mut reply: Reply, media: Media, room: &Room) -> Response<Body> {
     let status = match media {
         Media::GraphqlResponse => reply.status,
         _ => StatusCode::OK,
     };
     let headers = std::mem::take(&mut reply.response.http_headers);
-    let mut response = json(status, media, encode_some(&reply, reply.parts.size()));
+    let mut response = match encode(&reply, room) {
+        Ok(written) => json(status, media, written),
+        Err(why) => Refusal::no_room(why).into_response(media),
+    };
     response.headers_mut().extend(headers);
     response
 }
 
-/// The HTTP response to a batch. It is 200 whatever is in it: each answer tells of itself.
-pub(crate) fn batch(replies: &[Reply], media: Media) -> Response<Body> {
-    json(StatusCode::OK, media, encode(&replies))
+/// Room for what the rest of a batch is told.
+const REFUSALS: usize = 64 * 1024;
+
+/// The answers of a batch, each written as soon as it is there, so that no more than one lies in memory
+/// unwritten.
+pub(crate) struct Batch<'a> {
+    writer: Writer<'a>,
+    full: Option<NoRoom>,
 }
 
-fn json(status: StatusCode, media: Media, bytes: Vec<u8>) -> Response<Body> {
+impl<'a> Batch<'a> {
+    pub(crate) fn new(room: &'a Room) -> Self {
+        Self { writer: Writer::new(room), full: None }
+    }
+
+    /// What the operations that follow are answered, once there is no room for their answers: they are
+    /// not executed.
+    pub(crate) fn full(&self) -> Option<Reply> {
+        Some(Reply::failed(StatusCode::BAD_REQUEST, no_room(self.full?)))
+    }
+
+    /// Adds an answer, or says in its place that there is no room for it.
+    pub(crate) fn add(&mut self, reply: &Reply) {
+        let before = self.writer.len();
+        self.element(before == 0, reply);
+        if let Some(why) = self.writer.failed().filter(|_| self.full.is_none()) {
+            self.writer.rewind(before);
+            self.writer.extend(REFUSALS);
+            self.full = Some(why);
+            self.element(before == 0, &Reply::failed(StatusCode::BAD_REQUEST, no_room(why)));
+        }
+    }
+
+    fn element(&mut self, first: bool, reply: &Reply) {
+        // Where there is no room, that is known from the writer.
+        let _ = self.writer.write_all(if first { b"[" } else { b"," });
+        write(reply, &mut self.writer);
+    }
+
+    /// The HTTP response. It is 200 whatever is in it: each answer tells of itself.
+    pub(crate) fn finish(mut self, media: Media) -> Response<Body> {
+        let _ = self.writer.write_all(b"]");
+        match self.writer.finish() {
+            Ok(written) => json(StatusCode::OK, media, written),
+            Err(why) => Refusal::no_room(why).into_response(media),
+        }
+    }
+}
+
+/// What is said in place of an answer that there is no room for.
+pub(crate) fn no_room(why: NoRoom) -> ServerError {
+    let (message, code) = match why {
+        NoRoom::TooLarge(most) => {
+            let message = format!(
+                "the answer is larger than {most} bytes: ask for less at once, with smaller pages, \
+                 fewer days or fewer fields"
+            );
+            (message, LIMIT_EXCEEDED)
+        }
+        NoRoom::Full => {
+            let message = "the server has no memory left for this answer: read the answers that wait \
+                 for you, and try again later";
+            (message.to_owned(), UNAVAILABLE)
+        }
+    };
+    coded(ServerError::new(message, None), code)
+}
+
+fn json(status: StatusCode, media: Media, written: Written) -> Response<Body> {
     let content_type = match media {
         Media::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
         _ => "application/json; charset=utf-8",
     };
-    let mut response = Response::new(Body::from(bytes));
+    let mut response = Response::new(written.into_body());
     *response.status_mut() = status;
+    response.extensions_mut().insert(Charged);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -138,6 +214,18 @@ impl Refusal {
         let header = (ALLOW, HeaderValue::from_static(allowed));
         let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, errors::BAD_USER_INPUT, message);
         Self { header: Some(header), ..refusal }
+    }
+
+    /// An answer that there is no room for: 400 where it is too large, 503 where it is a matter of time.
+    pub(crate) fn no_room(why: NoRoom) -> Self {
+        let (status, header) = match why {
+            NoRoom::TooLarge(_) => (StatusCode::BAD_REQUEST, None),
+            NoRoom::Full => {
+                let header = (RETRY_AFTER, HeaderValue::from_static("1"));
+                (StatusCode::SERVICE_UNAVAILABLE, Some(header))
+            }
+        };
+        Self { status, error: Box::new(no_room(why)), header }
     }
 
     /// 429 with the seconds to wait, rounded up (RFC 6585, section 4).
@@ -180,7 +268,10 @@ impl Refusal {
     /// Writes the refusal in the JSON form that the caller accepts.
     pub(crate) fn into_response(self, media: Media) -> Response<Body> {
         let reply = Reply::failed(self.status, *self.error);
-        let mut response = json(self.status, media, encode(&reply));
+        let mut response = match encode(&reply, &Room::for_short()) {
+            Ok(written) => json(self.status, media, written),
+            Err(_) => Response::new(Body::empty()),
+        };
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);
         }

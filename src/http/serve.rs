@@ -1,21 +1,31 @@
 //! The accept loop, and how it ends.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, extract::ConnectInfo, http::Request};
+use axum::Router;
+use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
-    service::TowerToHyperService,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::ServiceExt;
 
-/// How long a connection may take to send its headers, which includes waiting between requests. It
-/// bounds how cheaply connections are held, and is above the 60 s for which the usual proxies keep
-/// theirs, so that they never use one that is just being closed.
-const HEADERS_WITHIN: Duration = Duration::from_secs(75);
+use super::connection::{self, Connection, ConnectionLimits, Table, Watched};
+
+/// What hyper buffers of a request's head, and of what waits to be written.
+const HTTP1_BUFFER: usize = 128 * 1024;
+/// What may be under way on one HTTP/2 connection at a time.
+const HTTP2_STREAMS: u32 = 100;
+/// What a client may send on one stream, and on all of them, before a handler has read it.
+const HTTP2_STREAM_WINDOW: u32 = 128 * 1024;
+const HTTP2_CONNECTION_WINDOW: u32 = 256 * 1024;
+/// What waits to be written on one stream.
+const HTTP2_SEND_BUFFER: usize = 64 * 1024;
+
+/// What a connection is told that is one too many.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
+    content-length: 0\r\n\r\n";
 
 /// How long what is under way may take to finish once the server stops.
 const DRAIN_WITHIN: Duration = Duration::from_secs(10);
@@ -32,19 +42,28 @@ pub struct Shutdown {
     pub(crate) sockets: TaskTracker,
 }
 
-/// Serves until the token of `shutdown` is cancelled, then finishes what is under way, for 10 s at
-/// most.
+/// Serves within `limits` until the token of `shutdown` is cancelled, then finishes what is under way,
+/// for 10 s at most.
 ///
 /// # Errors
 /// None at present; accepting that fails is logged and tried again.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) -> io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: ConnectionLimits,
+    shutdown: Shutdown,
+) -> io::Result<()> {
+    let table = Table::new(limits);
     let graceful = GracefulShutdown::new();
     loop {
         tokio::select! {
             biased;
             () = shutdown.token.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, address)) => spawn_connection(stream, address, &router, &graceful),
+                Ok((stream, address)) => match Connection::enter(&table, address) {
+                    Some(connection) => spawn_connection(stream, connection, &router, &graceful),
+                    None => refuse(&stream, address),
+                },
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -64,9 +83,18 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) ->
     Ok(())
 }
 
+/// Closes a connection that is one too many. Nothing is waited for: whoever opens them fast would
+/// otherwise hold them here.
+fn refuse(stream: &TcpStream, address: SocketAddr) {
+    metrics::counter!("frontdesk_connections_refused_total").increment(1);
+    tracing::debug!(%address, "a connection was refused: too many are open");
+    // Who has closed it already needs no answer.
+    let _ = stream.try_write(FULL);
+}
+
 fn spawn_connection(
     stream: TcpStream,
-    address: SocketAddr,
+    connection: Arc<Connection>,
     router: &Router,
     graceful: &GracefulShutdown,
 ) {
@@ -74,23 +102,45 @@ fn spawn_connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
-    let service = router.clone().map_request(move |mut request: Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(address));
-        request.map(axum::body::Body::new)
+    let (router, served) = (router.clone(), Arc::clone(&connection));
+    let service = service_fn(move |request| {
+        let answer = connection::answer(router.clone(), Arc::clone(&served), request);
+        async move { Ok::<_, Infallible>(answer.await) }
     });
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(Duration::from_secs(30)));
-    let connection = builder
-        .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
-        .into_owned();
-    let connection = graceful.watch(connection);
+    let stream = TokioIo::new(Watched::new(stream, Arc::clone(&connection)));
+    let serving =
+        builder(connection.limits()).serve_connection_with_upgrades(stream, service).into_owned();
+    let serving = graceful.watch(serving);
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            // Mostly clients that went away.
-            tracing::debug!(%error, "a connection ended early");
+        tokio::select! {
+            outcome = serving => if let Err(error) = outcome {
+                // Mostly clients that went away.
+                tracing::debug!(%error, "a connection ended early");
+            },
+            why = connection.ended() => {
+                metrics::counter!("frontdesk_connections_ended_total").increment(1);
+                tracing::debug!(?why, address = %connection.peer, "a connection was ended");
+            }
         }
     });
+}
+
+fn builder(limits: &ConnectionLimits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.idle)
+        .max_buf_size(HTTP1_BUFFER);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(Duration::from_secs(30)))
+        .max_concurrent_streams(HTTP2_STREAMS)
+        .initial_stream_window_size(HTTP2_STREAM_WINDOW)
+        .initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
+        .max_send_buf_size(HTTP2_SEND_BUFFER);
+    builder
 }
 
 #[cfg(test)]

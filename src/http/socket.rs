@@ -11,7 +11,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_graphql::{Executor, ServerError};
 use axum::{
-    extract::ws::{CloseFrame, Message, WebSocket},
+    extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket},
     http::StatusCode,
 };
 use futures_util::{
@@ -25,18 +25,16 @@ use tokio_util::sync::CancellationToken;
 use self::protocol::{ClientMessage, End, ServerMessage};
 use super::{
     client::Client,
+    connection::{Hello, Room, Written},
     endpoint::{Endpoint, timeout_error},
     errors::{LIMIT_EXCEEDED, coded},
     identity::{Credentials, CredentialsEnd, Identify, Identity, bearer_of},
     own_task::in_own_task,
     request::Params,
-    respond::{Reply, encode},
+    respond::{Reply, encode, no_room},
 };
 
 pub(crate) use self::handshake::{is_upgrade, upgrade};
-
-/// A client that takes nothing for so long is dropped: its unsent events hold memory.
-const SEND_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long the client may take to answer a close frame.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
@@ -54,6 +52,9 @@ struct Session<E, I> {
     endpoint: Arc<Endpoint<E, I>>,
     socket: WebSocket,
     client: Client,
+    /// For each answer.
+    room: Room,
+    hello: Hello,
     /// From the handshake's header, then from `connection_init`, which wins.
     token: Option<String>,
     acknowledged: bool,
@@ -73,11 +74,14 @@ impl<E: Executor, I: Identify> Session<E, I> {
         socket: WebSocket,
         client: Client,
         token: Option<String>,
+        (room, hello): (Room, Hello),
     ) -> Self {
         Self {
             endpoint,
             socket,
             client,
+            room,
+            hello,
             token,
             acknowledged: false,
             operations: HashMap::new(),
@@ -187,6 +191,7 @@ impl<E: Executor, I: Identify> Session<E, I> {
             Ok(Err(_)) | Err(_) => return Err(End::try_again_later()),
         }
         self.acknowledged = true;
+        self.hello.said();
         self.say(&ServerMessage::ConnectionAck).await
     }
 
@@ -217,6 +222,7 @@ impl<E: Executor, I: Identify> Session<E, I> {
     fn steps(&self, params: Params) -> BoxStream<'static, Step> {
         let (endpoint, client, token) =
             (Arc::clone(&self.endpoint), self.client, self.token.clone());
+        let room = self.room.clone();
         let begin = async move {
             let deadline = endpoint.deadline();
             let credentials = Credentials { bearer: token.as_deref(), client };
@@ -229,7 +235,7 @@ impl<E: Executor, I: Identify> Session<E, I> {
             };
             match endpoint.prepare(params) {
                 Ok(operation) => endpoint
-                    .stream(operation, identity, deadline)
+                    .stream(operation, identity, deadline, room)
                     .map(|reply| Step::Reply(Box::new(reply)))
                     .boxed(),
                 Err(reply) => stream::iter([Step::Reply(reply)]).boxed(),
@@ -240,9 +246,7 @@ impl<E: Executor, I: Identify> Session<E, I> {
 
     async fn emit(&mut self, (id, step): Event) -> Result<(), End> {
         match step {
-            Step::Reply(reply) if !reply.is_request_error() => {
-                self.say(&ServerMessage::Next { id: &id, payload: &reply }).await
-            }
+            Step::Reply(reply) if !reply.is_request_error() => self.next(&id, &reply).await,
             Step::Reply(reply) => self.fail(&id, &reply.response.errors).await,
             Step::Refused(error) => self.fail(&id, &[error]).await,
             Step::Done => {
@@ -263,17 +267,31 @@ impl<E: Executor, I: Identify> Session<E, I> {
         self.say(&ServerMessage::Error { id, payload: errors }).await
     }
 
-    async fn say(&mut self, message: &ServerMessage<'_>) -> Result<(), End> {
-        let text = String::from_utf8(encode(message)).map_err(|_| End::Gone)?;
-        self.send(Message::Text(text.into())).await
+    async fn next(&mut self, id: &str, reply: &Reply) -> Result<(), End> {
+        match encode(&ServerMessage::Next { id, payload: reply }, &self.room) {
+            Ok(written) => self.write(written).await,
+            Err(why) => self.fail(id, &[no_room(why)]).await,
+        }
     }
 
+    /// Says something that is short by nature.
+    async fn say(&mut self, message: &ServerMessage<'_>) -> Result<(), End> {
+        let written = encode(message, &Room::for_short()).map_err(|_| End::try_again_later())?;
+        self.write(written).await
+    }
+
+    async fn write(&mut self, written: Written) -> Result<(), End> {
+        // What is written is flushed before the next message, so one at a time takes up memory.
+        let _charge = self.room.take(written.len()).map_err(|_| End::try_again_later())?;
+        let text = Utf8Bytes::try_from(written.into_bytes()).map_err(|_| End::Gone)?;
+        self.send(Message::Text(text)).await
+    }
+
+    /// Sends a message to its last byte. A client that takes none for too long is dropped by the socket
+    /// below ([`Watched`](super::connection::Watched)).
     async fn send(&mut self, message: Message) -> Result<(), End> {
         tokio::select! {
-            sent = timeout(SEND_WITHIN, self.socket.send(message)) => match sent {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(_)) | Err(_) => Err(End::Gone),
-            },
+            sent = self.socket.send(message) => sent.map_err(|_| End::Gone),
             // A client that reads slowly does not keep its socket for longer.
             _ = &mut self.ended => Err(End::unauthorized()),
         }

@@ -50,6 +50,9 @@ impl Query {
     async fn sum(&self, input: Blocks) -> i32 {
         input.blocks.iter().map(|block| block.end - block.start).sum()
     }
+    async fn text(&self, length: usize) -> String {
+        "x".repeat(length)
+    }
     async fn forbidden(&self) -> Result<bool, Error> {
         Err(Error::new("not yours").extend_with(|_, values| values.set("code", "FORBIDDEN")))
     }
@@ -157,10 +160,11 @@ pub(crate) struct Server {
 
 pub(crate) async fn start(config: HttpConfig) -> Server {
     let shutdown = Shutdown::default();
+    let limits = config.connections.clone();
     let router = app_until(config, shutdown.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let task = tokio::spawn(serve(listener, router, shutdown.clone()));
+    let task = tokio::spawn(serve(listener, router, limits, shutdown.clone()));
     Server { address, shutdown, task }
 }
 

@@ -152,7 +152,7 @@ impl Test {
         self.starts(json!({ "agentId": agent }), TUESDAY).await
     }
 
-    async fn feed(&self, agent: &str) -> String {
+    pub(crate) async fn feed(&self, agent: &str) -> String {
         let query = "mutation($id: ID!) { createCalendarFeed(agentId: $id) { url } }";
         let url = self.admin(query, json!({ "id": agent })).await.data("/createCalendarFeed/url");
         let url: url::Url = url.as_str().unwrap().parse().unwrap();
@@ -160,7 +160,7 @@ impl Test {
         url.path().to_owned()
     }
 
-    async fn get(&self, path: &str) -> reqwest::Response {
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
         self.request(reqwest::Method::GET, path).send().await.unwrap()
     }
 }

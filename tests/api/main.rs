@@ -16,6 +16,7 @@ mod chats;
 mod cluster;
 mod command_line;
 mod connecting;
+mod connections;
 mod contract;
 mod crash;
 mod deliveries;

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use frontdesk::service::access::{self, Profile};
+use frontdesk::service::access::Profile;
+use frontdesk::service::credential;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -296,14 +297,14 @@ on_both! {
 
     async fn of_those_who_share_a_read_a_revoked_key_hears_nothing(test: Test) {
         let agent = test.bookable_agent("Grace").await;
-        let made = access::create_api_key(&test.app, "tests", Profile::Admin).await.unwrap();
+        let made = credential::create_api_key(&test.app, "tests", Profile::Admin).await.unwrap();
         let revoked = made.key;
         let (mut theirs, mut ours) = (Vec::new(), Vec::new());
         for _ in 0..20 {
             theirs.push(Events::open(&test, &revoked, BOOKINGS, json!({})).await);
             ours.push(Events::open(&test, &test.admin, BOOKINGS, json!({})).await);
         }
-        access::revoke_api_key(&test.app, made.record.id).await.unwrap();
+        credential::revoke_api_key(&test.app, made.record.id).await.unwrap();
         let (id, _) = test.booked(&agent, "2027-01-05T09:00:00Z", "ada@visitors.example").await;
         for events in &mut ours {
             check(&events.next().await, "bookingChanged/id", id.clone());

@@ -12,8 +12,9 @@ use axum::{
 use super::{Session, protocol::SUBPROTOCOL};
 use crate::http::{
     client,
+    connection::{Hello, Room},
     endpoint::Endpoint,
-    errors::{BAD_USER_INPUT, FORBIDDEN},
+    errors::{BAD_USER_INPUT, FORBIDDEN, UNAVAILABLE},
     identity::{Identify, bearer},
     measure::Open,
     respond::Refusal,
@@ -32,7 +33,8 @@ pub(crate) fn is_upgrade(parts: &Parts) -> bool {
 /// Switches protocols and serves the socket in a task of its own.
 ///
 /// # Errors
-/// 403 for a page of another origin, 4xx for a broken handshake.
+/// 403 for a page of another origin, 4xx for a broken handshake, 503 where too many sockets that say
+/// nothing are open.
 pub(crate) async fn upgrade<E: Executor, I: Identify>(
     endpoint: &Arc<Endpoint<E, I>>,
     parts: &mut Parts,
@@ -44,6 +46,8 @@ pub(crate) async fn upgrade<E: Executor, I: Identify>(
     let upgrade = upgrade.map_err(|rejection| {
         Refusal::new(rejection.status(), BAD_USER_INPUT, rejection.body_text())
     })?;
+    let hello = Hello::awaited(&parts.extensions).ok_or_else(too_many)?;
+    let room = Room::of(&parts.extensions, endpoint.limits.answer_bytes);
     let endpoint = Arc::clone(endpoint);
     // Taken now: the task starts later, and a shutdown in between must wait for it.
     let tracked = endpoint.shutdown.sockets.token();
@@ -55,8 +59,14 @@ pub(crate) async fn upgrade<E: Executor, I: Identify>(
     Ok(upgrade.on_upgrade(async move |socket| {
         let _tracked = tracked;
         let _open = Open::new(&endpoint.measure.sockets);
-        Session::new(endpoint, socket, client, token).run().await;
+        Session::new(endpoint, socket, client, token, (room, hello)).run().await;
     }))
+}
+
+fn too_many() -> Refusal {
+    let message = "too many WebSockets are open that have not sent connection_init: send it, and \
+        try again";
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, message)
 }
 
 /// Browsers let any page open a WebSocket anywhere and only say whose page it is. With bearer

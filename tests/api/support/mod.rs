@@ -280,10 +280,11 @@ pub(crate) fn config() -> Config {
 }
 
 async fn listen(app: &Arc<App>, config: HttpConfig, shutdown: Shutdown) -> SocketAddr {
+    let connections = config.connections.clone();
     let router = router(app, config, shutdown.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(http::serve(listener, router, shutdown));
+    tokio::spawn(http::serve(listener, router, connections, shutdown));
     address
 }
 
@@ -292,6 +293,7 @@ pub(crate) fn router(app: &Arc<App>, config: HttpConfig, shutdown: Shutdown) -> 
     let oauth = http::oauth(Arc::clone(app), config.rate_limit, config.trusted_proxies);
     let pushes = http::pushes(Arc::clone(app), config.rate_limit, config.trusted_proxies);
     let imports = http::imports(Arc::clone(app), &config).unwrap();
+    let feeds = http::feeds(Arc::clone(app), config.rate_limit, config.trusted_proxies);
     http::router(Http {
         schema: graphql::schema(Arc::clone(app)),
         identify: graphql::Identifier(Arc::clone(app)),
@@ -301,7 +303,7 @@ pub(crate) fn router(app: &Arc<App>, config: HttpConfig, shutdown: Shutdown) -> 
         shutdown,
     })
     .unwrap()
-    .merge(http::feeds(Arc::clone(app)))
+    .merge(feeds)
     .merge(pushes)
     .merge(imports)
     .merge(http::pages())

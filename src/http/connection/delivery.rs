@@ -1,0 +1,140 @@
+//! An answer on its way to the reader.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use hyper::body::{Frame, SizeHint};
+use tokio::time::Instant;
+
+use super::{Charge, Connection, PROGRESS_BYTES, UnderWay};
+
+/// How a reader takes one answer. The body is handed out in small pieces, and a piece that is dropped was
+/// written to the socket. So a reader makes progress when pieces go, whichever window holds it up.
+#[derive(Debug)]
+pub(super) struct Progress {
+    begun: Instant,
+    /// Pieces that hyper holds.
+    waiting: AtomicUsize,
+    /// Milliseconds from `begun` to when a piece went last, or the first one of those held was handed out.
+    last: AtomicU64,
+}
+
+impl Progress {
+    fn new() -> Arc<Self> {
+        let begun = Instant::now();
+        Arc::new(Self { begun, waiting: AtomicUsize::new(0), last: AtomicU64::new(0) })
+    }
+
+    /// How long the reader has taken nothing while something waits for it.
+    pub(super) fn stalled_for(&self, now: Instant) -> Duration {
+        if self.waiting.load(Ordering::Acquire) == 0 {
+            return Duration::ZERO;
+        }
+        let last = Duration::from_millis(self.last.load(Ordering::Acquire));
+        now.duration_since(self.begun).saturating_sub(last)
+    }
+
+    fn note(&self) {
+        let passed = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(passed, Ordering::Release);
+    }
+}
+
+/// Bytes that hyper holds until they are written.
+struct Piece {
+    bytes: Bytes,
+    progress: Arc<Progress>,
+}
+
+impl Piece {
+    fn hand_out(bytes: Bytes, progress: &Arc<Progress>) -> Bytes {
+        if progress.waiting.fetch_add(1, Ordering::AcqRel) == 0 {
+            progress.note();
+        }
+        Bytes::from_owner(Self { bytes, progress: Arc::clone(progress) })
+    }
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        self.progress.note();
+        self.progress.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The body of an answer, in pieces whose progress is followed.
+pub(super) struct Delivery {
+    inner: Body,
+    /// What `inner` gave out and this has not.
+    rest: Bytes,
+    progress: Arc<Progress>,
+    _charge: Option<Charge>,
+    _under_way: UnderWay,
+}
+
+impl Delivery {
+    /// `charge` holds the bytes of the body, unless the body does so itself.
+    pub(super) fn body(
+        inner: Body,
+        connection: &Connection,
+        under_way: UnderWay,
+        charge: Option<Charge>,
+    ) -> Body {
+        if inner.is_end_stream() {
+            // As it is: the answer to HEAD tells the length of a body that it does not have.
+            return inner;
+        }
+        let progress = Progress::new();
+        connection.follow(&progress);
+        let rest = Bytes::new();
+        Body::new(Self { inner, rest, progress, _charge: charge, _under_way: under_way })
+    }
+}
+
+impl HttpBody for Delivery {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.rest.is_empty() {
+            let frame = match ready!(Pin::new(&mut self.inner).poll_frame(context)) {
+                Some(Ok(frame)) => frame,
+                end => return Poll::Ready(end),
+            };
+            match frame.into_data() {
+                Ok(bytes) => self.rest = bytes,
+                Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+            }
+        }
+        let most = self.rest.len().min(PROGRESS_BYTES);
+        let bytes = self.rest.split_to(most);
+        Poll::Ready(Some(Ok(Frame::data(Piece::hand_out(bytes, &self.progress)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let (inner, rest) = (self.inner.size_hint(), self.rest.len() as u64);
+        let mut hint = SizeHint::new();
+        hint.set_lower(inner.lower() + rest);
+        if let Some(upper) = inner.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint
+    }
+}

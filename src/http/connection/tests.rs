@@ -1,0 +1,377 @@
+//! Hostile clients against a real socket, with bounds that take milliseconds to reach.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::ConnectionLimits;
+use crate::http::testing::{Server, app, config, post, send, start};
+use crate::http::{HttpConfig, Limits};
+
+/// Far beyond what anything here takes: a test that reaches it has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_millis(100);
+/// More than the system takes for a reader that reads nothing.
+const LONG: usize = 48 * 1024 * 1024;
+
+fn bounds() -> ConnectionLimits {
+    ConnectionLimits { bytes: 2 * LONG, all_bytes: 8 * LONG, ..ConnectionLimits::default() }
+}
+
+async fn serve(connections: ConnectionLimits) -> Server {
+    let limits = Limits { answer_bytes: 2 * LONG, ..Limits::default() };
+    start(HttpConfig { connections, limits, ..config() }).await
+}
+
+async fn connect(server: &Server) -> TcpStream {
+    TcpStream::connect(server.address).await.unwrap()
+}
+
+fn ask(query: &str) -> String {
+    let body = json!({ "query": query }).to_string();
+    format!(
+        "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// What comes until the connection ends.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let ended = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
+    // A reset ends it as well.
+    let _ = ended.expect("the server ends the connection");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+async fn is_reset(stream: &TcpStream) {
+    let reset = timeout(PATIENCE, stream.ready(Interest::ERROR)).await;
+    assert!(reset.expect("the server resets the connection").unwrap().is_error());
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_is_cut_off() {
+    let server = serve(ConnectionLimits { stalled: SOON, ..bounds() }).await;
+    let mut stream = connect(&server).await;
+    let query = format!("{{text(length: {LONG})}}");
+    stream.write_all(ask(&query).as_bytes()).await.unwrap();
+    is_reset(&stream).await;
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_all_is_not() {
+    let server = serve(ConnectionLimits { stalled: SOON, ..bounds() }).await;
+    let mut stream = connect(&server).await;
+    let request =
+        ask("subscription{forever}").replace("host: x", "host: x\r\naccept: text/event-stream");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    // The comment that keeps a stream alive comes after a multiple of the time.
+    let mut seen = String::new();
+    while !seen.contains("\n:\n\n") {
+        let mut bytes = [0; 1024];
+        let read = timeout(PATIENCE, stream.read(&mut bytes)).await.unwrap().unwrap();
+        assert_ne!(read, 0, "the connection ended: {seen}");
+        seen.push_str(&String::from_utf8_lossy(&bytes[..read]));
+    }
+}
+
+#[tokio::test]
+async fn a_socket_whose_client_takes_nothing_is_cut_off() {
+    let server = serve(ConnectionLimits { stalled: SOON, ..bounds() }).await;
+    let mut stream = connect(&server).await;
+    stream.write_all(UPGRADE).await.unwrap();
+    let query = format!("{{text(length: {LONG})}}");
+    let subscribe = json!({ "type": "subscribe", "id": "a", "payload": { "query": query } });
+    for message in [json!({ "type": "connection_init" }), subscribe] {
+        stream.write_all(&text_frame(&message)).await.unwrap();
+    }
+    is_reset(&stream).await;
+}
+
+const UPGRADE: &[u8] = b"GET /graphql HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n\
+    upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    sec-websocket-protocol: graphql-transport-ws\r\n\r\n";
+
+/// A text message of fewer than 126 bytes, masked with zeros (RFC 6455, section 5.2).
+fn text_frame(message: &Value) -> Vec<u8> {
+    let text = message.to_string();
+    let length = u8::try_from(text.len()).unwrap();
+    assert!(length < 126, "{text}");
+    [&[0x81, 0x80 | length, 0, 0, 0, 0], text.as_bytes()].concat()
+}
+
+/// HTTP/2 by hand (RFC 9113): clients of others do not close their windows.
+mod http2 {
+    use super::*;
+
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    const HEADERS: u8 = 1;
+    const SETTINGS: u8 = 4;
+    const PING: u8 = 6;
+    const WINDOW_UPDATE: u8 = 8;
+
+    pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+    }
+
+    /// The preface, with this initial window for each stream.
+    fn hello(window: u32) -> Vec<u8> {
+        let setting = [&[0, 4][..], &window.to_be_bytes()].concat();
+        [PREFACE, &frame(SETTINGS, 0, 0, &setting)].concat()
+    }
+
+    fn get(stream: u32, query: &str) -> Vec<u8> {
+        let path = format!("/graphql?query={}", query.replace('{', "%7B").replace('}', "%7D"));
+        let length = u8::try_from(path.len()).unwrap();
+        // GET, http, :path as a literal, :authority as a literal (RFC 7541).
+        let block = [&[0x82, 0x86, 0x04, length], path.as_bytes(), &[0x01, 1, b'x']].concat();
+        frame(HEADERS, 0x4 | 0x1, stream, &block)
+    }
+
+    #[tokio::test]
+    async fn a_stream_whose_window_stays_closed_ends_the_connection() {
+        let server = serve(ConnectionLimits { stalled: SOON, ..bounds() }).await;
+        let mut stream = connect(&server).await;
+        let requests = [hello(0), get(1, "{hello}")].concat();
+        stream.write_all(&requests).await.unwrap();
+        // All that comes is taken: only the window is closed.
+        let seen = rest(&mut stream).await;
+        assert!(!seen.contains("world"), "{seen}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_window_is_used_up_ends() {
+        let server = serve(ConnectionLimits { stalled: SOON, ..bounds() }).await;
+        let mut stream = connect(&server).await;
+        // Each stream may have 1 MiB; the connection's window is 64 KiB and never grows.
+        let requests = [hello(1024 * 1024), get(1, "{text(length:200000)}")].concat();
+        stream.write_all(&requests).await.unwrap();
+        let seen = rest(&mut stream).await;
+        assert!(60_000 < seen.len() && seen.len() < 100_000, "{}", seen.len());
+    }
+
+    #[tokio::test]
+    async fn a_stream_whose_window_opens_is_served() {
+        let server = serve(ConnectionLimits { stalled: SOON, ..bounds() }).await;
+        let mut stream = connect(&server).await;
+        stream.write_all(&[hello(0), get(1, "{hello}")].concat()).await.unwrap();
+        let open = frame(WINDOW_UPDATE, 0, 1, &1000_u32.to_be_bytes());
+        stream.write_all(&open).await.unwrap();
+        let mut seen = Vec::new();
+        while !seen.windows(5).any(|part| part == b"world") {
+            let mut bytes = [0; 1024];
+            let read = timeout(PATIENCE, stream.read(&mut bytes)).await.unwrap().unwrap();
+            assert_ne!(read, 0, "the connection ended");
+            seen.extend_from_slice(&bytes[..read]);
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_that_wait_are_bounded_in_bytes() {
+        let limits = ConnectionLimits { bytes: 100_000, ..ConnectionLimits::default() };
+        // A request that finds no room gives up at once.
+        let patience = Limits { timeout_seconds: 0, ..Limits::default() };
+        let server = start(HttpConfig { connections: limits, limits: patience, ..config() }).await;
+        let mut stream = connect(&server).await;
+        let streams = (0..10).map(|number| get(2 * number + 1, "{text(length:60000)}"));
+        let requests = [hello(0)].into_iter().chain(streams).collect::<Vec<_>>().concat();
+        stream.write_all(&requests).await.unwrap();
+        // Nothing of the first answer is taken, so the others find no room. A status of 503 is no entry
+        // of HPACK's static table, and is told as a literal.
+        let mut seen = Vec::new();
+        while !seen.windows(3).any(|part| part == b"503" || part == HUFFMAN_503) {
+            let mut bytes = [0; 4096];
+            let read = timeout(PATIENCE, stream.read(&mut bytes)).await.unwrap().unwrap();
+            assert_ne!(read, 0, "the connection ended");
+            seen.extend_from_slice(&bytes[..read]);
+        }
+    }
+
+    /// "503" in HPACK's code: 011011, 00000, 011001, and ones to the end (RFC 7541, appendix B).
+    const HUFFMAN_503: &[u8] = &[0b0110_1100, 0b0000_1100, 0b1111_1111];
+
+    #[tokio::test]
+    async fn pings_without_a_stream_end_the_connection() {
+        let limits = ConnectionLimits { unasked_bytes: 20_000, ..ConnectionLimits::default() };
+        let server = serve(limits).await;
+        let mut stream = connect(&server).await;
+        let pings = frame(PING, 0, 0, &[0; 8]).repeat(2000);
+        // It may end before all are sent.
+        let _ = stream.write_all(&[hello(1000), pings].concat()).await;
+        rest(&mut stream).await;
+    }
+}
+
+#[tokio::test]
+async fn bytes_without_a_request_end_the_connection() {
+    let limits = ConnectionLimits { unasked_bytes: 20_000, ..ConnectionLimits::default() };
+    let server = serve(limits).await;
+    let mut stream = connect(&server).await;
+    let _ = stream.write_all(&b"\r\n".repeat(11_000)).await;
+    assert!(!rest(&mut stream).await.contains("200 OK"));
+}
+
+#[tokio::test]
+async fn a_request_under_way_may_send_more() {
+    let limits = ConnectionLimits { unasked_bytes: 20_000, ..ConnectionLimits::default() };
+    let server = serve(limits).await;
+    let mut stream = connect(&server).await;
+    // Twice, since what a request sends does not count against the time after it.
+    for _ in 0..2 {
+        let query = format!("{{hello}} #{}", "x".repeat(100_000));
+        stream.write_all(ask(&query).as_bytes()).await.unwrap();
+        let mut seen = String::new();
+        while !seen.ends_with(r#"{"data":{"hello":"world"}}"#) {
+            let mut bytes = [0; 1024];
+            let read = timeout(PATIENCE, stream.read(&mut bytes)).await.unwrap().unwrap();
+            assert_ne!(read, 0, "the connection ended: {seen}");
+            seen.push_str(&String::from_utf8_lossy(&bytes[..read]));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_asks_for_nothing_ends() {
+    let server = serve(ConnectionLimits { idle: SOON, ..bounds() }).await;
+    for beginning in ["", "GET /healthz HTTP/1.1\r\n", "PRI * HT"] {
+        let mut stream = connect(&server).await;
+        stream.write_all(beginning.as_bytes()).await.unwrap();
+        rest(&mut stream).await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_has_a_deadline_whatever_its_route() {
+    let server = serve(ConnectionLimits { body: SOON, ..bounds() }).await;
+    for beginning in ["", "{\"query\":"] {
+        let mut stream = connect(&server).await;
+        let request = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+            content-length: 100\r\n\r\n";
+        stream.write_all(format!("{request}{beginning}").as_bytes()).await.unwrap();
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn one_host_is_needed() {
+    let server = serve(bounds()).await;
+    for (head, status) in [
+        ("GET /healthz HTTP/1.1\r\n", "HTTP/1.1 400 "),
+        ("GET /healthz HTTP/1.1\r\nhost: a\r\nhost: a\r\n", "HTTP/1.1 400 "),
+        ("GET /healthz HTTP/1.1\r\nhost: a\r\n", "HTTP/1.1 200 "),
+        ("GET /healthz HTTP/1.0\r\n", "HTTP/1.0 200 "),
+    ] {
+        let mut stream = connect(&server).await;
+        let request = format!("{head}connection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with(status), "{head}: {answer}");
+    }
+}
+
+const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+const FORWARDED_HEALTH: &[u8] =
+    b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 192.0.2.1\r\n\r\n";
+
+/// The first line of the answer to a request.
+async fn status(stream: &mut TcpStream, request: &[u8]) -> String {
+    // A connection that is refused may be closed before anything is sent.
+    let _ = stream.write_all(request).await;
+    let mut bytes = [0; 1024];
+    let read = timeout(PATIENCE, stream.read(&mut bytes)).await.unwrap().unwrap_or(0);
+    String::from_utf8_lossy(&bytes[..read]).lines().next().unwrap_or("closed").to_owned()
+}
+
+#[tokio::test]
+async fn connections_past_the_bound_are_told_so() {
+    let limits = ConnectionLimits { per_address: Some(2), ..bounds() };
+    let server = serve(limits).await;
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut stream = connect(&server).await;
+        assert_eq!(status(&mut stream, HEALTH).await, "HTTP/1.1 200 OK");
+        open.push(stream);
+    }
+    let mut third = connect(&server).await;
+    assert_eq!(status(&mut third, b"").await, "HTTP/1.1 503 Service Unavailable");
+    assert_eq!(rest(&mut third).await, "");
+    open.pop();
+    // The server hears of the end in its own time.
+    let again = async {
+        loop {
+            let mut stream = connect(&server).await;
+            if status(&mut stream, HEALTH).await == "HTTP/1.1 200 OK" {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, again).await.expect("a place is free again");
+}
+
+#[tokio::test]
+async fn a_proxy_in_the_same_network_may_open_more() {
+    let limits = ConnectionLimits { per_address: Some(1), ..bounds() };
+    let server = serve(limits).await;
+    let mut first = connect(&server).await;
+    assert_eq!(status(&mut first, FORWARDED_HEALTH).await, "HTTP/1.1 200 OK");
+    let mut second = connect(&server).await;
+    assert_eq!(status(&mut second, HEALTH).await, "HTTP/1.1 200 OK");
+}
+
+#[tokio::test]
+async fn sockets_that_never_say_hello_are_bounded() {
+    let limits = ConnectionLimits { per_address: Some(4), ..bounds() };
+    let server = serve(limits).await;
+    let (mut first, mut second, mut third) =
+        (connect(&server).await, connect(&server).await, connect(&server).await);
+    assert_eq!(status(&mut first, UPGRADE).await, "HTTP/1.1 101 Switching Protocols");
+    assert_eq!(status(&mut second, UPGRADE).await, "HTTP/1.1 101 Switching Protocols");
+    assert_eq!(status(&mut third, UPGRADE).await, "HTTP/1.1 503 Service Unavailable");
+    // Who says hello makes room.
+    let hello = text_frame(&json!({ "type": "connection_init" }));
+    assert!(status(&mut first, &hello).await.contains("connection_ack"));
+    assert_eq!(status(&mut third, UPGRADE).await, "HTTP/1.1 101 Switching Protocols");
+}
+
+fn small_answers() -> HttpConfig {
+    HttpConfig { limits: Limits { answer_bytes: 1000, ..Limits::default() }, ..config() }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_refused() {
+    let app = app(small_answers());
+    let fits = json!({ "query": "{text(length: 900)}" });
+    let large = json!({ "query": "{text(length: 1001)}" });
+    let answer = send(&app, post(fits.to_string(), &[])).await;
+    assert_eq!(answer.json()["data"]["text"].as_str().unwrap().len(), 900);
+    for accept in ["application/json", "text/event-stream"] {
+        let answer = send(&app, post(large.to_string(), &[("accept", accept)])).await;
+        let text = answer.text;
+        assert!(
+            text.contains("the answer is larger than 1000 bytes") && text.len() < 500,
+            "{text}"
+        );
+        assert!(text.contains(r#""code":"LIMIT_EXCEEDED""#), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_shares_the_room_of_one_answer() {
+    let app = app(small_answers());
+    let half = json!({ "query": "{text(length: 600)}" });
+    let hello = json!({ "query": "{hello}" });
+    let answer = send(&app, post(json!([half, half, hello]).to_string(), &[])).await;
+    let answers = answer.json();
+    assert_eq!(answers[0]["data"]["text"].as_str().unwrap().len(), 600);
+    for refused in [&answers[1], &answers[2]] {
+        assert_eq!(refused["errors"][0]["extensions"]["code"], "LIMIT_EXCEEDED", "{refused}");
+        assert_eq!(refused.get("data"), None);
+    }
+    assert_eq!(answers.as_array().unwrap().len(), 3);
+}
