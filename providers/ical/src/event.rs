@@ -7,6 +7,9 @@ use crate::rule::Rule;
 use crate::status::Status;
 use crate::value::{Duration, Written, title, uid};
 
+/// The longest parameters of a time, in bytes: a TZID is a name or a path.
+const LONGEST_PARAMETERS: usize = 2_000;
+
 /// A time and the number of its zone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
@@ -179,6 +182,10 @@ fn moment(
     zones: &mut ZoneNames,
 ) -> Result<Moment, ReadError> {
     let written = Written::parse(property.value).ok_or(ReadError::invalid(name))?;
+    // They are read once more for each value of the line.
+    if LONGEST_PARAMETERS < property.parameters.len() {
+        return Err(ReadError::invalid(name));
+    }
     Ok(Moment { written, zone: zones.number(written, property.parameter("TZID")) })
 }
 

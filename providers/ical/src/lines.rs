@@ -106,7 +106,7 @@ impl Line<'_> {
 /// A property's parameters and value.
 #[derive(Clone, Copy)]
 pub(crate) struct Property<'a> {
-    parameters: &'a str,
+    pub(crate) parameters: &'a str,
     pub(crate) value: &'a str,
 }
 

@@ -18,8 +18,13 @@ use crate::{Expansion, Occurrence, ReadError};
 
 const DAY: i64 = 86_400;
 
-/// The most places of one event that are kept while it is expanded.
+/// The most places of one rule, and those of one event's rules together, that are kept while it is
+/// expanded.
+const MOST_OF_RULE: usize = 200_000;
 const MOST_PLACES: usize = 400_000;
+
+/// What an override costs each event that it may belong to: finding what it names.
+const OVERRIDE_STEPS: usize = 8;
 
 /// How much sooner than in UTC a time may be on a clock somewhere: the zone furthest east.
 const EASTERNMOST: i64 = 14 * 3600;
@@ -76,11 +81,11 @@ impl<'e> Series<'e> {
         found: &mut Vec<Occurrence>,
     ) -> Result<(), ReadError> {
         let most = MAX_TOTAL.min(found.len() + MAX_OCCURRENCES);
-        let mut found = Found { list: found, most };
+        let mut found = Found { list: found, most, budget };
         let alone = self.overrides.is_empty() && self.masters.len() == 1;
         for master in &self.masters {
             let recurs = !(master.rules.is_empty() && master.dates.is_empty());
-            budget.spend(self.overrides.len())?;
+            budget.spend(OVERRIDE_STEPS * self.overrides.len())?;
             self.expand_master(master, !alone || recurs, budget, &mut found)?;
         }
         for (event, instance) in &self.overrides {
@@ -146,6 +151,7 @@ impl<'e> Series<'e> {
         if found.most <= found.list.len() {
             return Err(ReadError::TooManyOccurrences);
         }
+        found.budget.keep(event.uid.len() + event.title.as_ref().map_or(0, String::len))?;
         found.list.push(Occurrence {
             uid: event.uid.clone(),
             recurrence_id,
@@ -184,7 +190,7 @@ impl<'e> Series<'e> {
         for rule in &event.rules {
             let until = Until::of(rule, event, self.unplaced);
             let span = Span { to: span.to.min(until.local_bound()), ..span };
-            for local in occurrences(rule, own.local, span, budget)? {
+            for local in occurrences(rule, own.local, span, MOST_OF_RULE, budget)? {
                 let instant = zone.instant(local);
                 if local == own.local || until.allows(local, instant) {
                     places.push(Place { local, instant, length: own.length });
@@ -341,6 +347,7 @@ impl<'e> Series<'e> {
 struct Found<'f> {
     list: &'f mut Vec<Occurrence>,
     most: usize,
+    budget: &'f Budget,
 }
 
 /// An override with `RANGE=THISANDFUTURE`.

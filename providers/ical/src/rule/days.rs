@@ -79,7 +79,8 @@ impl<'r> DayFilter<'r> {
     fn allows_year_day(&self, day: NaiveDate) -> bool {
         let days = &self.rule.year_days;
         let (from_start, length) = (signed(day.ordinal()), days_in_year(day));
-        days.is_empty() || days.contains(&from_start) || days.contains(&(from_start - 1 - length))
+        let has = |day: i32| days.binary_search(&day).is_ok();
+        days.is_empty() || has(from_start) || has(from_start - 1 - length)
     }
 
     fn allows_weekday(&self, day: NaiveDate) -> bool {
@@ -97,10 +98,8 @@ impl<'r> DayFilter<'r> {
             (signed(day.ordinal0()), days_in_year(day) - signed(day.ordinal()))
         };
         let (nth, nth_from_end) = (before / 7 + 1, -(after / 7 + 1));
-        let mut weekdays = self.rule.weekdays.iter();
-        weekdays.any(|(ordinal, weekday)| {
-            *weekday == day.weekday() && (*ordinal == nth || *ordinal == nth_from_end)
-        })
+        let has = |ordinal: i32| self.rule.has_weekday(ordinal, day.weekday());
+        has(nth) || has(nth_from_end)
     }
 
     /// Weeks are numbered as in ISO 8601, but for the day that they begin with: the first one
@@ -115,7 +114,8 @@ impl<'r> DayFilter<'r> {
         let Some(fourth) = day.checked_add_signed(shift) else { return false };
         let number = signed(fourth.ordinal0()) / 7 + 1;
         let later = (days_in_year(fourth) - signed(fourth.ordinal())) / 7;
-        weeks.contains(&number) || weeks.contains(&-(later + 1))
+        let has = |week: i32| weeks.binary_search(&week).is_ok();
+        has(number) || has(-(later + 1))
     }
 }
 

@@ -31,9 +31,12 @@ pub(crate) struct Rule {
     month_days: u64,
     /// Bit 1 to 31, counted from the month's end.
     month_days_from_end: u64,
+    /// Ascending, each once, as are all lists: looking something up must not take longer for who
+    /// writes it a thousand times.
     year_days: Vec<i32>,
     week_numbers: Vec<i32>,
-    /// The days of the week: each with its ordinal in the month or year, or 0 for every one.
+    /// The days of the week: each with its ordinal in the month or year, or 0 for every one. In the
+    /// order of [`weekday_key`].
     weekdays: Vec<(i32, Weekday)>,
     /// Bit 0 to 23.
     hours: u64,
@@ -68,7 +71,17 @@ impl Frequency {
     }
 }
 
+/// What orders days of the week with their ordinals.
+fn weekday_key((ordinal, day): &(i32, Weekday)) -> (i32, u32) {
+    (*ordinal, day.num_days_from_monday())
+}
+
 impl Rule {
+    fn has_weekday(&self, ordinal: i32, day: Weekday) -> bool {
+        let key = weekday_key(&(ordinal, day));
+        self.weekdays.binary_search_by_key(&key, weekday_key).is_ok()
+    }
+
     /// Whether it can serve a DTSTART that is a date: nothing happens within a day then.
     pub(crate) fn serves_dates(&self) -> bool {
         self.freq.seconds().is_none()

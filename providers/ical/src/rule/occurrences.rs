@@ -10,20 +10,33 @@ use crate::ReadError;
 
 const DAY: i64 = 86_400;
 
-/// How much may still be done for one text: a step is a day or a moment that is looked at.
-pub(crate) struct Budget(Cell<u64>);
+/// How much may still be done and kept for one text. A few lines can ask for more than any machine
+/// has, so each step is paid for before it is made.
+pub(crate) struct Budget {
+    /// A step is a day or a moment that is looked at.
+    steps: Cell<u64>,
+    /// Bytes that stay until the whole text is read, where they are more than the text itself.
+    bytes: Cell<u64>,
+}
 
 impl Budget {
-    /// About a second's work.
+    /// About a second's work, and 32 MiB.
     pub(crate) const fn new() -> Self {
-        Self(Cell::new(50_000_000))
+        Self { steps: Cell::new(50_000_000), bytes: Cell::new(32 << 20) }
     }
 
     pub(crate) fn spend(&self, steps: usize) -> Result<(), ReadError> {
-        let left = self.0.get().checked_sub(steps as u64).ok_or(ReadError::TooMuchWork)?;
-        self.0.set(left);
-        Ok(())
+        take(&self.steps, steps).ok_or(ReadError::TooMuchWork)
     }
+
+    pub(crate) fn keep(&self, bytes: usize) -> Result<(), ReadError> {
+        take(&self.bytes, bytes).ok_or(ReadError::TooManyOccurrences)
+    }
+}
+
+fn take(left: &Cell<u64>, much: usize) -> Option<()> {
+    left.set(left.get().checked_sub(much as u64)?);
+    Some(())
 }
 
 /// A span of wall-clock time, `[from, to)`, in seconds since 1970-01-01T00:00:00 on that clock.
@@ -41,14 +54,15 @@ pub(crate) struct Span {
 ///
 /// # Errors
 /// [`ReadError::TooMuchWork`] where `budget` is exceeded, and
-/// [`ReadError::TooManyOccurrences`] far beyond any sensible number.
+/// [`ReadError::TooManyOccurrences`] where there are more than `most`.
 pub(crate) fn occurrences(
     rule: &Rule,
     start: i64,
     span: Span,
+    most: usize,
     budget: &Budget,
 ) -> Result<Vec<i64>, ReadError> {
-    let mut sink = Sink { start, span, left: rule.count, found: Vec::new() };
+    let mut sink = Sink { start, span, most, budget, left: rule.count, found: Vec::new() };
     if sink.begin() || span.to <= start {
         return Ok(sink.found);
     }
@@ -64,26 +78,27 @@ pub(crate) fn occurrences(
     Ok(sink.found)
 }
 
-/// More than that is not kept, whatever the window.
-const MOST_FOUND: usize = 200_000;
-
 /// Where occurrences go: it knows when enough is enough.
-struct Sink {
+struct Sink<'a> {
     start: i64,
     span: Span,
+    most: usize,
+    budget: &'a Budget,
     left: Option<u32>,
     found: Vec<i64>,
 }
 
-impl Sink {
+impl Sink<'_> {
     /// Takes the start itself; answers whether nothing can follow.
     fn begin(&mut self) -> bool {
         self.take(self.start)
     }
 
-    /// Takes what a rule brings, in ascending order; answers whether nothing can follow.
+    /// Takes what a rule brings, in ascending order, each for a step; answers whether nothing can
+    /// follow.
     fn offer(&mut self, moment: i64) -> Result<bool, ReadError> {
-        if MOST_FOUND < self.found.len() {
+        self.budget.spend(1)?;
+        if self.most < self.found.len() {
             return Err(ReadError::TooManyOccurrences);
         }
         Ok(self.start < moment && self.take(moment))
@@ -132,7 +147,7 @@ impl Walk<'_> {
         if self.rule.count.is_some() { 0 } else { periods_to_span.max(0) }
     }
 
-    fn evenly(&self, step: i64, sink: &mut Sink) -> Result<(), ReadError> {
+    fn evenly(&self, step: i64, sink: &mut Sink<'_>) -> Result<(), ReadError> {
         let first = (self.span.from - self.start).div_euclid(step).max(1);
         if let Some(left) = &mut sink.left {
             let skipped = u32::try_from(first - 1).unwrap_or(u32::MAX);
@@ -143,21 +158,19 @@ impl Walk<'_> {
         }
         let mut moment = self.start + first * step;
         while !sink.offer(moment)? {
-            self.budget.spend(1)?;
             moment += step;
         }
         Ok(())
     }
 
     /// Periods of a day or more.
-    fn whole_days(&self, sink: &mut Sink) -> Result<(), ReadError> {
-        let times = self.times();
+    fn whole_days(&self, sink: &mut Sink<'_>) -> Result<(), ReadError> {
+        let times = self.times()?;
         let interval = i64::from(self.rule.interval);
         let (first, length) = self.origin();
         let reached = self.period_of(self.span.from.div_euclid(DAY), length) - first;
         let mut period = self.first_period(reached.div_euclid(interval));
         let mut days = Vec::new();
-        let mut set = Vec::new();
         loop {
             days.clear();
             let index = first + period * interval;
@@ -165,21 +178,9 @@ impl Walk<'_> {
             if self.span.to <= from * DAY {
                 return Ok(());
             }
-            set.clear();
-            let moments =
-                days.iter().flat_map(|day| times.iter().map(move |time| day * DAY + time));
-            if self.rule.set_positions.is_empty() {
-                for moment in moments {
-                    if sink.offer(moment)? {
-                        return Ok(());
-                    }
-                }
-            } else {
-                set.extend(moments);
-                self.budget.spend(set.len())?;
-                if self.offer_set(&set, sink)? {
-                    return Ok(());
-                }
+            let moment = |at: usize| days[at / times.len()] * DAY + times[at % times.len()];
+            if self.offer_set(days.len() * times.len(), moment, sink)? {
+                return Ok(());
             }
             period += 1;
         }
@@ -260,22 +261,25 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The times of day, for periods of a day or more.
-    fn times(&self) -> Vec<i64> {
+    /// The times of day, for periods of a day or more: never none.
+    fn times(&self) -> Result<Vec<i64>, ReadError> {
         let (hour, minute, second) = clock(self.start);
         let rule = self.rule;
-        let mut times = Vec::with_capacity(1);
+        let count = |mask: u64| mask.count_ones().max(1) as usize;
+        let many = count(rule.hours) * count(rule.minutes) * count(rule.seconds);
+        self.budget.spend(many)?;
+        let mut times = Vec::with_capacity(many);
         for hour in bits(rule.hours, hour) {
             for minute in bits(rule.minutes, minute) {
                 times.extend(bits(rule.seconds, second).map(|s| hour * 3600 + minute * 60 + s));
             }
         }
-        times
+        Ok(times)
     }
 
     /// Periods of an hour, a minute or a second: day by day, so that a day that the rule does not
     /// allow costs one step.
-    fn within_days(&self, unit: i64, sink: &mut Sink) -> Result<(), ReadError> {
+    fn within_days(&self, unit: i64, sink: &mut Sink<'_>) -> Result<(), ReadError> {
         let step = unit * i64::from(self.rule.interval);
         let origin = self.start.div_euclid(unit) * unit;
         let mut period = self.first_period((self.span.from - origin).div_euclid(step));
@@ -294,7 +298,7 @@ impl Walk<'_> {
                 set.clear();
                 self.moments_of(origin + period * step, unit, &mut set);
                 self.budget.spend(1 + set.len())?;
-                if self.offer_set(&set, sink)? {
+                if self.offer_set(set.len(), |at| set[at], sink)? {
                     return Ok(());
                 }
                 period += 1;
@@ -303,7 +307,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The moments of a period shorter than a day.
+    /// The moments of a period shorter than a day: 3,600 at most.
     fn moments_of(&self, from: i64, unit: i64, set: &mut Vec<i64>) {
         let rule = self.rule;
         let (hour, minute, second) = clock(from);
@@ -329,16 +333,35 @@ impl Walk<'_> {
     }
 
     /// Offers what BYSETPOS chooses of a period's moments, or all; answers whether nothing can
-    /// follow.
-    fn offer_set(&self, set: &[i64], sink: &mut Sink) -> Result<bool, ReadError> {
-        let positions = &self.rule.set_positions;
-        for (at, moment) in set.iter().enumerate() {
-            let chosen = positions.is_empty() || {
-                let from_start = i32::try_from(at + 1).unwrap_or(i32::MAX);
-                let from_end = -i32::try_from(set.len() - at).unwrap_or(i32::MAX);
-                positions.contains(&from_start) || positions.contains(&from_end)
-            };
-            if chosen && sink.offer(*moment)? {
+    /// follow. `moment` tells each of the `many` by its place in ascending order: a year may have
+    /// one each second, so they are never all made to choose one.
+    fn offer_set(
+        &self,
+        many: usize,
+        moment: impl Fn(usize) -> i64,
+        sink: &mut Sink<'_>,
+    ) -> Result<bool, ReadError> {
+        if self.rule.set_positions.is_empty() {
+            for at in 0..many {
+                if sink.offer(moment(at))? {
+                    return Ok(true);
+                }
+            }
+            return Ok(false);
+        }
+        self.budget.spend(self.rule.set_positions.len())?;
+        let place = |position: &i32| {
+            let distance = position.unsigned_abs() as usize;
+            match *position {
+                0.. => distance.checked_sub(1).filter(|at| *at < many),
+                _ => many.checked_sub(distance),
+            }
+        };
+        let mut chosen: Vec<usize> = self.rule.set_positions.iter().filter_map(place).collect();
+        chosen.sort_unstable();
+        chosen.dedup();
+        for at in chosen {
+            if sink.offer(moment(at))? {
                 return Ok(true);
             }
         }

@@ -2,11 +2,14 @@
 
 use chrono::Weekday;
 
-use super::{Frequency, Rule};
+use super::{Frequency, Rule, weekday_key};
 use crate::ReadError;
 use crate::value::Written;
 
 const INVALID: ReadError = ReadError::invalid("RRULE");
+
+/// The most parts of a rule: there are 17 known ones, and the rest are somebody's own.
+const MOST_PARTS: usize = 64;
 
 impl Rule {
     /// Reads a RECUR value.
@@ -22,7 +25,7 @@ impl Rule {
             if !name.starts_with("X-") {
                 rule.set(&name, value.trim())?;
             }
-            if seen.contains(&name) {
+            if seen.contains(&name) || MOST_PARTS <= seen.len() {
                 return Err(INVALID);
             }
             seen.push(name);
@@ -75,6 +78,8 @@ impl Rule {
             "BYDAY" => {
                 let days = value.split(',').map(|day| ordinal_weekday(day.trim()).ok_or(INVALID));
                 self.weekdays = days.collect::<Result<_, _>>()?;
+                self.weekdays.sort_unstable_by_key(weekday_key);
+                self.weekdays.dedup();
             }
             "BYHOUR" => self.hours = mask(value, 0, 23)?,
             "BYMINUTE" => self.minutes = mask(value, 0, 59)?,

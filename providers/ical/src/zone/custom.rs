@@ -9,6 +9,9 @@ use crate::value::Written;
 /// start of an event that is older is read with an offset of its own time or near it.
 const MEMORY: i64 = 60 * 366 * DAY;
 
+/// The most changes of one zone: a real one has two a year.
+const MOST_CHANGES: usize = 2_000;
+
 /// For how long after the window.
 const FORESIGHT: i64 = 2 * 366 * DAY;
 
@@ -39,6 +42,7 @@ pub(crate) fn custom(
     let mut changes = Vec::new();
     for part in parts {
         for onset in part.onsets(&window, budget)? {
+            budget.keep(size_of::<Since>() + size_of::<(i64, i64, i64)>())?;
             changes.push((onset - part.offset_before, part.offset_before, part.offset));
         }
     }
@@ -67,7 +71,7 @@ impl Observance {
             let from = if endless { window.start - MEMORY } else { i64::MIN / 2 };
             let to = until.map_or(i64::MAX / 2, |until| until + 1);
             let span = Span { from: from.max(self.start), to: to.min(window.end + FORESIGHT) };
-            onsets.extend(occurrences(rule, self.start, span, budget)?);
+            onsets.extend(occurrences(rule, self.start, span, MOST_CHANGES, budget)?);
         }
         Ok(onsets)
     }
