@@ -16,6 +16,7 @@ pub mod http;
 pub mod ids;
 pub mod jobs;
 pub mod mail;
+pub mod private_file;
 pub mod routing;
 pub mod scheduling;
 pub mod secrets;

@@ -129,6 +129,7 @@ pub async fn serve(app: Arc<App>, how: Serve) -> anyhow::Result<()> {
         format!("listen (FRONTDESK_LISTEN) is {listen}, which is not to be had")
     })?;
     make_keys(&app).await?;
+    prepare_mails(&app).await?;
     let router = router(&app, shutdown.clone())?;
     let connections = http_config(&app.config).connections.within_open_files();
     let member = cluster::join(Arc::clone(&app)).await?;
@@ -159,6 +160,7 @@ pub async fn work(app: Arc<App>) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     stop_on_signal(shutdown.clone())?;
     make_keys(&app).await?;
+    prepare_mails(&app).await?;
     tracing::info!("delivering");
     let member = cluster::join(Arc::clone(&app)).await?;
     let ended = CancellationToken::new();
@@ -174,6 +176,13 @@ pub async fn work(app: Arc<App>) -> anyhow::Result<()> {
 /// Makes the keys that a server has for itself, where this is its first start.
 async fn make_keys(app: &App) -> anyhow::Result<()> {
     service::push::vapid(app).await.context("the key for pushes can't be had")?;
+    Ok(())
+}
+
+/// Puts right what former processes left in the folder of mails.
+async fn prepare_mails(app: &App) -> anyhow::Result<()> {
+    let (mailer, now) = (app.mailer.clone(), app.now());
+    tokio::task::spawn_blocking(move || mailer.prepare(now)).await?;
     Ok(())
 }
 

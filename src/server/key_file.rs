@@ -1,8 +1,8 @@
 //! The secret key, given or kept beside the SQLite file.
 
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::Context;
@@ -10,14 +10,19 @@ use secrecy::SecretString;
 
 use crate::config::{Config, ConfigError, problem};
 use crate::ids::{IdSource, RandomIds};
+use crate::private_file;
 use crate::secrets::Secrets;
+
+/// The permissions of those who are neither the file's owner nor in its group. Kubernetes and systemd
+/// hand keys out by the group, so the group may read.
+const OF_THE_WORLD: u32 = 0o006;
 
 /// The key at work: the one that is given, else the one in the file, else a new one that is kept
 /// there.
 ///
 /// # Errors
-/// [`ConfigError`] for a key that is none, or that is gone while the database it belongs to is
-/// there: a new one would open nothing in it.
+/// [`ConfigError`] for a key that is none, that everybody may read, or that is gone while the
+/// database it belongs to is there: a new one would open nothing in it.
 pub(super) fn secrets(config: &Config) -> anyhow::Result<Secrets> {
     if let Some(key) = &config.secret_key {
         return Ok(Secrets::from_base64(key)?);
@@ -56,11 +61,23 @@ fn not_a_key(path: &Path) -> ConfigError {
 }
 
 fn read(path: &Path) -> anyhow::Result<Option<String>> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),
+    let failed = || format!("{} can't be read", path.display());
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        other => other.with_context(failed)?,
+    };
+    // Asked of the open file: at its path another one may stand by now.
+    let mode = file.metadata().with_context(failed)?.permissions().mode();
+    if mode & OF_THE_WORLD != 0 {
+        let allowed = format!(
+            "{0} must not be open to every user of this machine: run chmod o= {0}",
+            path.display()
+        );
+        return Err(problem("secret_key", "(not shown)", allowed).into());
     }
+    let mut text = String::new();
+    file.read_to_string(&mut text).with_context(failed)?;
+    Ok(Some(text))
 }
 
 /// Makes a key and keeps it where nobody else can read it. It is written beside and then linked, so
@@ -83,7 +100,7 @@ fn keep_new(path: &Path, ids: &dyn IdSource) -> anyhow::Result<String> {
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = private_file::create(path)?;
     writeln!(file, "{text}")?;
     file.sync_all()
 }
@@ -95,7 +112,7 @@ fn half(ids: &dyn IdSource) -> [u8; 16] {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::fs::Permissions;
     use std::path::PathBuf;
 
     use super::*;
@@ -133,9 +150,29 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = key_path(&directory);
         fs::write(&path, "not a key").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         assert_eq!(keep_new(&path, &CountingIds::default()).unwrap(), "not a key");
         let error = parse(&path, "not a key".to_owned()).err().unwrap();
         assert!(error.downcast_ref::<ConfigError>().is_some(), "{error:#}");
         assert!(!error.to_string().contains("not a key"), "{error:#}");
+    }
+
+    #[test]
+    fn a_key_that_everybody_may_read_is_refused_and_one_of_the_group_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = key_path(&directory);
+        fs::write(&path, "a key").unwrap();
+        for mode in [0o644, 0o604, 0o602, 0o666] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let error = read(&path).unwrap_err();
+            assert!(error.downcast_ref::<ConfigError>().is_some(), "{error:#}");
+            let command = format!("chmod o= {}", path.display());
+            assert!(error.to_string().contains(&command), "{error:#}");
+            assert!(!error.to_string().contains("a key"), "{error:#}");
+        }
+        for mode in [0o600, 0o400, 0o440, 0o640] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            assert_eq!(read(&path).unwrap().as_deref(), Some("a key"));
+        }
     }
 }

@@ -10,6 +10,7 @@ use sea_orm::{
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
 use super::transaction;
+use crate::private_file;
 
 /// How long a writer waits for another on SQLite, which lets one write at a time.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -17,7 +18,8 @@ const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Opens the database at `url` (`sqlite://FILE` or `postgres://…`) with at most `connections`.
 ///
 /// SQLite runs in WAL mode with `synchronous = FULL`: a commit that was answered survives a
-/// power cut, as it does on PostgreSQL.
+/// power cut, as it does on PostgreSQL. The file, its log and its shared memory are for their owner
+/// alone.
 ///
 /// # Errors
 /// Where it can't be reached or opened.
@@ -29,6 +31,11 @@ pub async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, 
         .acquire_timeout(Duration::from_secs(30))
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(|sqlite| {
+            let file = sqlite.get_filename();
+            // A database in memory is named by a URI.
+            if !file.to_string_lossy().starts_with("file:") {
+                private_file::prepare_sqlite(file);
+            }
             sqlite
                 .create_if_missing(true)
                 .foreign_keys(true)

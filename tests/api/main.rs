@@ -30,6 +30,7 @@ mod migrations;
 mod pages;
 mod paging;
 mod privacy;
+mod private_files;
 mod proofs;
 mod pushes;
 mod pushing;

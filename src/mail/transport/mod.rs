@@ -8,6 +8,8 @@ mod url;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::message::{OutgoingMail, build};
 
 pub use memory::{Outbox, SentMail};
@@ -95,6 +97,14 @@ impl Mailer {
         Self { deadline, ..self }
     }
 
+    /// Puts right what is left of former processes, where mails are files: half of them that were not
+    /// finished, and permissions of everybody else. For the start of a process; it reads a folder.
+    pub fn prepare(&self, now: DateTime<Utc>) {
+        if let Way::File(directory) = &self.way {
+            file::prepare(directory, now);
+        }
+    }
+
     /// Sends one mail; back without an error, the receiver has it: the SMTP server accepted it, or
     /// the file is on disk.
     ///
@@ -107,7 +117,7 @@ impl Mailer {
             match &self.way {
                 Way::Smtp(server) => server.send(&message).await,
                 Way::File(directory) => {
-                    file::write(directory, &mail.message_id, &message.formatted()).await
+                    file::write(directory, &mail.message_id, message.formatted()).await
                 }
                 Way::Memory(outbox) => outbox.take(mail, message.formatted()),
             }
