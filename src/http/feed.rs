@@ -19,7 +19,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use super::client;
 use super::rate::{RateLimit, Strikes};
 use crate::app::App;
-use crate::mail::{self, FeedEvent, Mailbox};
+use crate::mail::{self, AgentFacts, FeedEvent};
 use crate::service::{Error, Result, calendar};
 use crate::store::busy::builtin;
 
@@ -118,10 +118,10 @@ fn too_often(wait: Duration) -> Response {
 
 async fn read(app: &App, token: &str) -> Result<String> {
     let (agent, events) = calendar::read_feed(app, token).await?;
-    let owner = Mailbox { name: Some(agent.name.clone()), email: agent.email.clone() };
+    let owner = AgentFacts { name: agent.name.clone(), email: agent.email.clone() }.mailbox();
     let events: Vec<_> =
         events.into_iter().map(|event| entry(app, event)).collect::<Result<_>>()?;
-    Ok(mail::feed(&agent.name, &owner, &events))
+    Ok(mail::feed(&mail::unlinked(&agent.name), &owner, &events))
 }
 
 fn entry(app: &App, event: builtin::Model) -> Result<FeedEvent> {
@@ -134,7 +134,11 @@ fn entry(app: &App, event: builtin::Model) -> Result<FeedEvent> {
         // In an object with a METHOD, when the object was made (RFC 5545, section 3.8.7.2).
         stamp: app.now(),
         range: TimeRange::new(event.starts_at, event.ends_at).map_err(Error::internal)?,
-        summary: if event.title.is_empty() { "Busy".to_owned() } else { event.title },
+        summary: match event.title.as_str() {
+            "" => "Busy".to_owned(),
+            // An entry that an earlier release wrote may hold anything.
+            title => mail::unlinked(title),
+        },
     })
 }
 

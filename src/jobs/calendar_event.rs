@@ -191,12 +191,12 @@ fn draft(app: &App, subject: &Subject) -> Result<EventDraft> {
     let mut context = invite::context(app, agent, booking, range)?;
     context.locale = agent.locale.clone();
     context.meeting.zone = zone;
-    let organizer = Participant::new(Some(agent.name.clone()), &agent.email);
+    let organizer = Participant::new(context.agent.mailbox().name, &agent.email);
     let title = mail::agent_summary(&context);
     let mut draft = EventDraft::new(&booking.uid, range, zone, title, organizer);
     draft.sequence = u32::try_from(booking.sequence).map_err(Error::internal)?;
     draft.description = Some(mail::agent_notice(AgentNotice::Booked, &context).text);
-    let visitor = Participant::new(context.person.full_name(), &booking.person.0.email);
+    let visitor = Participant::new(context.person.mailbox().name, &booking.person.0.email);
     draft.attendees = vec![visitor];
     draft.conference_wanted = booking.wants_conference;
     Ok(draft)

@@ -9,7 +9,8 @@ use url::Url;
 use super::attempt::{Outcome, Subject};
 use crate::app::App;
 use crate::mail::{
-    self, CalendarMethod, InviteContext, Mailbox, OutgoingMail, Rendered, SendError, SendErrorKind,
+    self, AgentFacts, CalendarMethod, InviteContext, Mailbox, OutgoingMail, Rendered, SendError,
+    SendErrorKind,
 };
 use crate::service::{Error, Result, invite, schedule};
 use crate::store::agent;
@@ -64,12 +65,12 @@ fn dated(row: &Model) -> DateTime<Utc> {
 
 /// The agent, as an address.
 pub(super) fn agent_mailbox(agent: &agent::Model) -> Mailbox {
-    Mailbox { name: Some(agent.name.clone()), email: agent.email.clone() }
+    AgentFacts { name: agent.name.clone(), email: agent.email.clone() }.mailbox()
 }
 
 /// The visitor, as an address.
 pub(super) fn visitor_mailbox(context: &InviteContext) -> Mailbox {
-    Mailbox { name: context.person.full_name(), email: context.person.email.clone() }
+    context.person.mailbox()
 }
 
 /// The facts for a mail to the agent: in its language and zone.

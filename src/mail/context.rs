@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use url::Url;
 
 use super::message::Mailbox;
-use super::values::{single_line, unlinked};
+use super::values::unlinked;
 
 /// Attributes by name, as the visitor's page gave them.
 pub type Attributes = BTreeMap<String, String>;
@@ -88,7 +88,7 @@ pub struct AgentFacts {
 impl AgentFacts {
     /// The agent as the receiver of a mail or of answers, or the organizer of an event.
     pub fn mailbox(&self) -> Mailbox {
-        let name = Some(single_line(&self.name)).filter(|name| !name.is_empty());
+        let name = Some(unlinked(&self.name)).filter(|name| !name.is_empty());
         Mailbox { name, email: self.email.clone() }
     }
 }

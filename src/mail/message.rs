@@ -9,7 +9,8 @@ use lettre::message::{MultiPart, MultiPartBuilder, MultiPartKind, SinglePart};
 use uuid::Uuid;
 
 use super::calendar::CalendarMethod;
-use super::values::single_line;
+use super::subject;
+use super::values::one_line;
 
 /// A name and an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +92,7 @@ pub fn build(mail: &OutgoingMail) -> Result<Message, MailError> {
     let mut builder = Message::builder()
         .from(mailbox("from", &mail.from)?)
         .to(mailbox("to", &mail.to)?)
-        .subject(single_line(&mail.subject))
+        .raw_header(subject::header(&one_line(&mail.subject)))
         .date(SystemTime::from(mail.date))
         .message_id(Some(mail.message_id.clone()));
     if let Some(reply_to) = &mail.reply_to {
@@ -150,6 +151,6 @@ fn mailbox(field: &'static str, mailbox: &Mailbox) -> Result<lettre::message::Ma
         value: mailbox.email.clone(),
         source,
     })?;
-    let name = mailbox.name.as_deref().map(single_line).filter(|name| !name.is_empty());
+    let name = mailbox.name.as_deref().map(one_line).filter(|name| !name.is_empty());
     Ok(lettre::message::Mailbox::new(name, address))
 }

@@ -8,7 +8,7 @@ use url::Url;
 use super::layout::{Button, Fact, Layout};
 use super::locale::Reader;
 use super::render::{Rendered, web_url};
-use super::values::{plain_lines, single_line, unlinked};
+use super::values::{address, unlinked, unlinked_lines};
 use super::wording::Language;
 
 /// A live chat that nobody took, or that was taken and came to nothing.
@@ -85,10 +85,10 @@ fn visitor(missed: &MissedChat<'_>, reader: Reader) -> Vec<Fact> {
         }
     };
     add(words.name, missed.name.as_deref().map(unlinked).unwrap_or_default());
-    add(words.email, missed.email.map(single_line).unwrap_or_default());
+    add(words.email, missed.email.map(address).unwrap_or_default());
     add(words.phone, missed.phone.map(unlinked).unwrap_or_default());
     add(words.company, missed.company.map(unlinked).unwrap_or_default());
-    add(words.notes, missed.message.map(plain_lines).unwrap_or_default());
+    add(words.notes, missed.message.map(unlinked_lines).unwrap_or_default());
     facts
 }
 

@@ -17,6 +17,7 @@ mod message;
 mod missed_chat;
 mod notices;
 mod render;
+mod subject;
 mod template;
 mod tokens;
 mod transport;
@@ -37,8 +38,10 @@ pub use tokens::{Token, TokenGroup, example_context, tokens};
 pub use transport::{
     DEFAULT_SEND_DEADLINE, MailUrlError, Mailer, Outbox, SendError, SendErrorKind, SentMail,
 };
-pub use values::contains_link;
+pub use values::{contains_link, unlinked};
 pub use wording::{Language, agent_summary, meeting_description, meeting_summary};
 
+#[cfg(test)]
+mod links_tests;
 #[cfg(test)]
 mod tests;

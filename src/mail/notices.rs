@@ -8,7 +8,7 @@ use super::context::{Attributes, CompanyFacts, InviteContext};
 use super::layout::{Button, Fact, Layout};
 use super::locale::Reader;
 use super::render::{Rendered, web_url};
-use super::values::{plain_lines, single_line, unlinked};
+use super::values::{address, unlinked, unlinked_lines};
 
 /// What happened to a booking, for its agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub fn agent_notice(notice: AgentNotice<'_>, context: &InviteContext) -> Rendere
         AgentNotice::Cancelled { reason } => reason,
     };
     if let Some(reason) = reason {
-        add(&mut facts, words.reason, &plain_lines(reason));
+        add(&mut facts, words.reason, &unlinked_lines(reason));
     }
     facts.extend(visitor_facts(context, reader));
     let heading = match notice {
@@ -81,7 +81,7 @@ pub fn failure_notice(what: Delivery, problem: &str, context: &InviteContext) ->
         Delivery::VisitorMail => (words.failed_mail, words.failed_mail_advice),
     };
     let mut facts = meeting_facts(context, reader);
-    add(&mut facts, words.problem, &single_line(problem));
+    add(&mut facts, words.problem, &unlinked(problem));
     facts.extend(visitor_facts(context, reader));
     let subject = subject(heading, context, reader);
     let buttons = Vec::new();
@@ -109,16 +109,15 @@ pub fn reauthentication_notice(notice: &Reauthentication<'_>) -> Rendered {
     let language = Reader::of(notice.locale).language;
     let words = language.words();
     let mut facts = vec![
-        Fact::new(words.calendar, single_line(notice.provider)),
-        Fact::new(words.account, single_line(notice.account)),
+        Fact::new(words.calendar, unlinked(notice.provider)),
+        Fact::new(words.account, address(notice.account)),
     ];
-    add(&mut facts, words.problem, &notice.problem.map(single_line).unwrap_or_default());
+    add(&mut facts, words.problem, &notice.problem.map(unlinked).unwrap_or_default());
     let button = web_url(notice.link.as_ref())
         .map(|url| Button { label: words.connect_again, url: url.to_string() });
     let heading = words.reauthenticate.to_owned();
     let layout = Layout { language, heading, facts, buttons: button.into_iter().collect() };
-    let subject =
-        format!("{}{}{}", words.reauthenticate, words.colon, single_line(notice.provider));
+    let subject = format!("{}{}{}", words.reauthenticate, words.colon, unlinked(notice.provider));
     let advice = words.reauthenticate_advice;
     layout.render(subject, advice, &format!("<p>{}</p>", html_escape(advice)))
 }
@@ -139,7 +138,7 @@ fn subject(heading: &str, context: &InviteContext, reader: Reader) -> String {
 /// The visitor's name, or the address without one.
 fn visitor_name(context: &InviteContext) -> String {
     let name = context.person.full_name().map(|name| unlinked(&name));
-    name.filter(|name| !name.is_empty()).unwrap_or_else(|| single_line(&context.person.email))
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| unlinked(&context.person.email))
 }
 
 fn meeting_facts(context: &InviteContext, reader: Reader) -> Vec<Fact> {
@@ -170,11 +169,11 @@ fn visitor_facts(context: &InviteContext, reader: Reader) -> Vec<Fact> {
     optional(words.industry, industry.as_deref());
     optional(words.country, country.as_deref());
     let email = facts.iter().take_while(|fact| fact.label() == words.name).count();
-    facts.insert(email, Fact::new(words.email, single_line(&person.email)));
+    facts.insert(email, Fact::new(words.email, address(&person.email)));
     let mut other = other_lines(&person.attributes);
     other.extend(other_lines(&attributes));
     add(&mut facts, words.other, &other.join("\n"));
-    let notes = context.meeting.notes.as_deref().map(plain_lines).unwrap_or_default();
+    let notes = context.meeting.notes.as_deref().map(unlinked_lines).unwrap_or_default();
     add(&mut facts, words.notes, &notes);
     facts
 }

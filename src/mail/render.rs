@@ -14,7 +14,7 @@ use super::defaults::default_template;
 use super::layout::{Button, Fact, Layout};
 use super::locale::Reader;
 use super::template::{Compiled, TemplateProblem, TemplateSource, compile, sanitise, unprotect};
-use super::values::{is_lone_address, single_line, unlinked};
+use super::values::{address, one_line, unlinked, unlinked_token};
 
 /// What a mail to the visitor is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ pub fn render_invite(
 }
 
 fn subject(template: &Template, data: &Value) -> Result<String, RenderError> {
-    let subject = single_line(&unprotect(&registry(no_escape).apply(template, data)?));
+    let subject = one_line(&unprotect(&registry(no_escape).apply(template, data)?));
     Ok(subject.chars().take(MAX_SUBJECT).collect())
 }
 
@@ -117,7 +117,7 @@ fn layout(context: &InviteContext, reader: Reader, kind: MailKind) -> Layout {
         Fact::new(words.when, reader.span(meeting.range, meeting.zone)),
         Fact::new(words.time_zone, meeting.zone.name()),
         Fact::new(words.duration, reader.duration(meeting.range.length())),
-        Fact::new(words.with, single_line(&context.agent.name)),
+        Fact::new(words.with, unlinked(&context.agent.name)),
     ];
     let targets = if kind == MailKind::Cancelled {
         [None, None]
@@ -188,11 +188,6 @@ fn data(context: &InviteContext, reader: Reader, compiled: &Compiled) -> Value {
     let company = context.company.clone().unwrap_or_default();
     let meeting = &context.meeting;
     let (range, zone) = (meeting.range, meeting.zone);
-    let email = if is_lone_address(&person.email) {
-        single_line(&person.email)
-    } else {
-        unlinked(&person.email)
-    };
     let url = |url: Option<&Url>| web_url(url).map(Url::to_string).unwrap_or_default();
     let attributes = |group: &str, given: &Attributes| {
         let named = compiled.attributes.iter().filter(|(of, _)| of == group);
@@ -206,7 +201,7 @@ fn data(context: &InviteContext, reader: Reader, compiled: &Compiled) -> Value {
     };
     json!({
         "person": {
-            "email": email,
+            "email": address(&person.email),
             "firstName": optional(person.first_name.as_deref()),
             "lastName": optional(person.last_name.as_deref()),
             "phone": optional(person.phone.as_deref()),
@@ -221,8 +216,8 @@ fn data(context: &InviteContext, reader: Reader, compiled: &Compiled) -> Value {
             "attributes": attributes("company", &company.attributes),
         },
         "agent": {
-            "name": single_line(&context.agent.name),
-            "email": single_line(&context.agent.email),
+            "name": unlinked_token(&context.agent.name),
+            "email": address(&context.agent.email),
         },
         "meeting": {
             "date": reader.date(range.start(), zone),
@@ -237,7 +232,7 @@ fn data(context: &InviteContext, reader: Reader, compiled: &Compiled) -> Value {
 }
 
 fn optional(value: Option<&str>) -> String {
-    value.map(unlinked).unwrap_or_default()
+    value.map(unlinked_token).unwrap_or_default()
 }
 
 /// At most one empty line in a row, no space at a line's end, none around the whole.

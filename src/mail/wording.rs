@@ -3,7 +3,7 @@
 use super::context::InviteContext;
 use super::locale::Reader;
 use super::render::MailKind;
-use super::values::{single_line, unlinked};
+use super::values::unlinked;
 
 /// A language that we write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,7 +228,7 @@ static FRENCH: Words = Words {
 /// The title of the event in the visitor's calendar: "Meeting with" the agent.
 pub fn meeting_summary(context: &InviteContext) -> String {
     let words = Reader::of(&context.locale).language.words();
-    format!("{} {}", words.meeting_with, single_line(&context.agent.name))
+    format!("{} {}", words.meeting_with, unlinked(&context.agent.name))
 }
 
 /// What the event in the visitor's calendar says: where to join, and where to move or cancel it.
@@ -251,7 +251,7 @@ pub fn agent_summary(context: &InviteContext) -> String {
     let who = context.person.full_name().unwrap_or_else(|| context.person.email.clone());
     let company = context.company.as_ref().and_then(|company| company.name.as_deref());
     match company.map(unlinked).filter(|name| !name.is_empty()) {
-        Some(company) => format!("{} {} ({company})", words.meeting_with, single_line(&who)),
-        None => format!("{} {}", words.meeting_with, single_line(&who)),
+        Some(company) => format!("{} {} ({company})", words.meeting_with, unlinked(&who)),
+        None => format!("{} {}", words.meeting_with, unlinked(&who)),
     }
 }

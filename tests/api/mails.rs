@@ -262,6 +262,32 @@ on_both! {
         assert_eq!(lines.matches("\r\nBEGIN:VALARM").count(), 0, "{invitation}");
     }
 
+    async fn what_a_visitor_types_becomes_no_link(test: Test) {
+        let agent = test.bookable_agent("Grace").await;
+        let body = "Hi {{person.firstName}} {{person.lastName}} of {{company.name}}";
+        test.set_template(&agent, "{{person.firstName}}", body).await;
+        let (encoded, number) = ("=?utf-8?b?ZXZpbC5jb20=?=", "http://3221226219");
+        let person = json!({ "email": VISITOR, "firstName": encoded, "lastName": number });
+        let notes = "See https://evil.example/x\nmailto:eve@evil.example";
+        let more = json!({ "person": person, "company": { "name": "пример.рф" }, "notes": notes });
+        test.book_one(&agent, more).await;
+        test.deliver().await;
+        let mails = test.mails.drain();
+        assert_eq!(mails.len(), 2);
+        for sent in &mails {
+            let received = Received::read(sent);
+            let subject = received.message.subject().unwrap();
+            assert!(subject.contains(encoded), "a reader decodes the visitor's words: {subject}");
+            for shown in [subject, &received.text, &received.html] {
+                for word in [number, "пример.рф", "https://evil", "mailto:eve", "evil.example"] {
+                    assert!(!shown.contains(word), "{word}: {shown}");
+                }
+            }
+            let readable = received.text.replace('\u{200b}', "");
+            assert!(readable.contains(number) && readable.contains("пример.рф"), "{readable}");
+        }
+    }
+
     async fn header_breaks_are_refused_before_they_reach_a_mail(test: Test) {
         let agent = test.bookable_agent("Grace").await;
         for name in ["Ada\r\nBcc: eve@evil.example", "Ada\nX: y", "see https://evil.example"] {

@@ -1,6 +1,6 @@
 //! What the page after connecting a calendar says, in each language we write.
 
-use crate::mail::Language;
+use crate::mail::{self, Language};
 use crate::service::calendar::{Problem, Told};
 
 /// The page's words.
@@ -72,6 +72,11 @@ fn why(provider: &str, problem: &Problem, language: Language) -> String {
         Language::English => english,
         Language::French => french,
     };
+    // A provider's words, on a page of ours.
+    let refused = match problem {
+        Problem::Refused(message) => mail::unlinked(message),
+        _ => String::new(),
+    };
     match problem {
         Problem::Unknown | Problem::NotNeeded => either(
             "This link was used already or is too old. Please begin again.".to_owned(),
@@ -109,9 +114,9 @@ fn why(provider: &str, problem: &Problem, language: Language) -> String {
             format!("{provider} did not answer. Please try again in a few minutes."),
             format!("{provider} n’a pas répondu. Veuillez réessayer dans quelques minutes."),
         ),
-        Problem::Refused(message) => either(
-            format!("{provider} did not work: {message}."),
-            format!("{provider} n’a pas fonctionné\u{a0}: {message}."),
+        Problem::Refused(_) => either(
+            format!("{provider} did not work: {refused}."),
+            format!("{provider} n’a pas fonctionné\u{a0}: {refused}."),
         ),
         Problem::Fault(_) => either(
             "Something went wrong on our side. Please try again later.".to_owned(),

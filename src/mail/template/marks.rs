@@ -2,6 +2,7 @@
 
 use super::Fault;
 use super::tags::{PieceKind, Scanned};
+use crate::mail::values::beside_values;
 
 /// Stand for `{`, `}` and `\` of the agent's own words while Handlebars is at work, which would
 /// read them as the beginning of a tag: CommonMark makes such characters out of `&#123;` or `\\`.
@@ -144,10 +145,14 @@ impl<'a> Marked<'a> {
     /// The tags in place of their marks, all else protected from Handlebars.
     pub(super) fn restore(&self, text: &str) -> String {
         let mut restored = String::with_capacity(text.len() * 2);
-        for part in self.parts(text) {
+        let parts = self.parts(text);
+        let is_value = |part: Option<&Part<'_>>| matches!(part, Some(Part::Mark(tag)) if self.kind(*tag) == PieceKind::Value);
+        for (at, part) in parts.iter().enumerate() {
             match part {
-                Part::Mark(tag) => restored.push_str(self.raw(tag)),
+                Part::Mark(tag) => restored.push_str(self.raw(*tag)),
                 Part::Text(text) => {
+                    let before = at.checked_sub(1).and_then(|at| parts.get(at));
+                    let text = beside_values(text, is_value(before), is_value(parts.get(at + 1)));
                     let protected = |c: char| PROTECTED.iter().find(|(plain, _)| *plain == c);
                     restored.extend(text.chars().map(|c| protected(c).map_or(c, |(_, to)| *to)));
                 }

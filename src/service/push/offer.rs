@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::Subscription;
 use crate::app::App;
 use crate::ids;
-use crate::mail::Language;
+use crate::mail::{self, Language};
 use crate::service::Result;
 use crate::service::changes::{self, Change};
 use crate::store::live_chat::{offer, request};
@@ -178,7 +178,7 @@ fn visitor(request: &request::Model) -> Option<String> {
         (!names.is_empty()).then(|| names.join(" "))
     });
     let company = request.company.as_ref().and_then(|company| company.0.name.clone());
-    let name = person.or(company)?;
+    let name = mail::unlinked(&person.or(company)?);
     if name.chars().count() <= VISITOR_CHARS {
         return Some(name);
     }
