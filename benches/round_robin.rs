@@ -95,10 +95,14 @@ async fn meet(app: &App, starts_at: DateTime<Utc>) -> Uuid {
         notes: None,
         route: Route::Queue,
         idempotency_key: None,
+        proof: None,
     };
     match book(app, &admin(), request).await.unwrap() {
         Booked::Made { booking, .. } => booking.agent_id,
         Booked::Unavailable { message, .. } => panic!("{starts_at}: {message}"),
+        other @ (Booked::ProofRequired(_) | Booked::EmailConfirmationRequired { .. }) => {
+            panic!("{starts_at}: {other:?}")
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, ConfigError, Proof};
+use crate::config::{Bookings, Config, ConfigError, Proof};
 use crate::server::{self, Migrations, Serve, print};
 use crate::service::access::Profile;
 use crate::service::credential;
@@ -251,9 +251,10 @@ fn shown(config: &Config) -> String {
         (None, Some(path)) => format!("# secret_key is kept in {}", path.display()),
         _ => "# secret_key is given and not shown".to_owned(),
     };
+    let bookings = shown_bookings(config.bookings);
     let proof = shown_proof(&config.proof);
     format!(
-        "listen = \"{}\"\npublic_url = \"{}\"\nmanage_url = \"{}\"\n# database_url is {:?}\n\
+        "listen = \"{}\"\npublic_url = \"{}\"\nmanage_url = \"{}\"\nconfirm_url = \"{}\"\n# database_url is {:?}\n\
          database_connections = {}\n# mail_url is not shown\nmail_from = {:?}\n{secret_key}\n\
          cors_origins = {:?}\nreturn_urls = {:?}\n{push_url}\npush_contact = \"{}\"\nallow_private_addresses = {}\ntrusted_proxies = {}\ndefault_locale = {:?}\nlog_format = \"{}\"\n\
          meeting_fallback = {:?}\n\n\
@@ -266,10 +267,11 @@ fn shown(config: &Config) -> String {
          [live_chat]\noffer_seconds = {}\nwait_minutes = {}\nidle_minutes = {}\n\
          open_per_mailbox = {}\nopen_per_network = {}\n\n\
          [reminders]\nminutes_before = {:?}\n\
-         {calendars}{proof}",
+         {calendars}{bookings}{proof}",
         config.listen,
         config.public_url,
         config.manage_url,
+        config.confirm_url,
         config.database_url,
         config.database_connections,
         config.mail_from.to_string(),
@@ -304,6 +306,21 @@ fn shown(config: &Config) -> String {
         config.live_chat.open_per_mailbox,
         config.live_chat.open_per_network,
         config.reminders.minutes_before,
+    )
+}
+
+/// The settings of bookings as TOML.
+fn shown_bookings(bookings: Bookings) -> String {
+    format!(
+        "\n[bookings]\nper_hour_and_address = {}\nper_day_and_address = {}\nper_day_and_agent = {}\n\
+         per_hour = {}\nper_hour_for_each_agent = {}\nopen_per_mailbox = {}\nconfirm_by_email = {}\n",
+        bookings.per_hour_and_address,
+        bookings.per_day_and_address,
+        bookings.per_day_and_agent,
+        bookings.per_hour,
+        bookings.per_hour_for_each_agent,
+        bookings.open_per_mailbox,
+        bookings.confirm_by_email,
     )
 }
 

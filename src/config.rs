@@ -1,5 +1,6 @@
 //! The settings: committed defaults, then a TOML file, then `FRONTDESK_*` variables.
 
+mod bookings;
 mod kubernetes;
 mod proof;
 mod written;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+pub use bookings::Bookings;
 pub use proof::{Proof, VerifierKind};
 use written::Written;
 
@@ -32,6 +34,8 @@ pub struct Config {
     pub public_url: Url,
     /// The page where visitors see, move and cancel a booking; `token` is added to its query.
     pub manage_url: Url,
+    /// The page where visitors confirm a booking; `token` is added to its query.
+    pub confirm_url: Url,
     /// Which database.
     pub database_url: DatabaseUrl,
     /// Most connections to it.
@@ -73,6 +77,8 @@ pub struct Config {
     pub reminders: Reminders,
     /// How long live chats wait.
     pub live_chat: LiveChat,
+    /// How much callers without a key may book.
+    pub bookings: Bookings,
     /// How visitors prove that they are no program.
     pub proof: Proof,
     /// What each calendar provider is told, by its key.

@@ -22,6 +22,7 @@ pub struct Secrets {
     mend: [u8; 32],
     push: [u8; 32],
     proof: [u8; 32],
+    confirm: [u8; 32],
 }
 
 /// A secret key that is not 32 bytes in base64.
@@ -54,6 +55,7 @@ impl Secrets {
             mend: derive("frontdesk/mend-token/1"),
             push: derive("frontdesk/push-secret/1"),
             proof: derive("frontdesk/proof/1"),
+            confirm: derive("frontdesk/confirm-token/1"),
         }
     }
 
@@ -114,6 +116,19 @@ impl Secrets {
         bool::from(same).then_some(delivery)
     }
 
+    /// The token of the link in the mail by which a visitor confirms a booking. It is derived like
+    /// [`Self::manage_token`].
+    pub fn confirm_token(&self, confirmation: Uuid) -> String {
+        derived(CONFIRM, &self.confirm, confirmation)
+    }
+
+    /// The confirmation whose mail has this token in its link; none for a token that was made up.
+    pub fn confirmation_of_token(&self, token: &str) -> Option<Uuid> {
+        let confirmation = named(CONFIRM, token)?;
+        let same = self.confirm_token(confirmation).as_bytes().ct_eq(token.as_bytes());
+        bool::from(same).then_some(confirmation)
+    }
+
     /// What a calendar's provider is to say with each call on a channel: 43 characters of base64url.
     /// Derived, not kept.
     pub fn push_secret(&self, channel: Uuid) -> SecretString {
@@ -138,6 +153,7 @@ pub fn booking_of_manage_token(token: &str) -> Option<Uuid> {
 
 const MANAGE: &str = "fdm_";
 const MEND: &str = "fdr_";
+const CONFIRM: &str = "fdc_";
 
 fn derived(prefix: &str, key: &[u8; 32], id: Uuid) -> String {
     let proof = mac(key, &[id.as_bytes()]);
@@ -195,6 +211,10 @@ mod tests {
         let mend = Secrets::new(&[7; 32]).mend_token(booking);
         assert_eq!(Secrets::new(&[7; 32]).delivery_of_mend_token(&mend), Some(booking));
         assert_eq!(Secrets::new(&[8; 32]).delivery_of_mend_token(&mend), None);
+        let confirm = Secrets::new(&[7; 32]).confirm_token(booking);
+        assert_eq!(Secrets::new(&[7; 32]).confirmation_of_token(&confirm), Some(booking));
+        assert_eq!(Secrets::new(&[8; 32]).confirmation_of_token(&confirm), None);
+        assert_eq!(Secrets::new(&[7; 32]).confirmation_of_token(&token), None);
         for broken in ["", "fdm_", "fdm_ééééééééééé", "fdm_*********************A", &token[4..]]
         {
             assert_eq!(booking_of_manage_token(broken), None, "{broken}");

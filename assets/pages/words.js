@@ -118,6 +118,51 @@ const fr = {
 
 const LANGUAGES = { en, fr };
 
+/** What the page says on which a booking is confirmed; what went wrong is said as on the other page. */
+const CONFIRM = {
+  en: {
+    ...en,
+    title: "Confirm your meeting",
+    explain: "Your meeting is booked once you press the button.",
+    confirm: "Confirm the meeting",
+    booking: "Booking…",
+    bookedTitle: "Your meeting is booked",
+    booked: (agent, when) =>
+      `You are meeting ${agent} on ${when}. A confirmation is on its way by e-mail.`,
+    alternatives: "Free near it:",
+    manage: "See, move or cancel the meeting",
+    noToken: "This address lacks the key to your meeting. Please open the link in the e-mail again.",
+    gone: "This link confirms no meeting any more. Links work for 15 minutes: please book again.",
+    conflict: "Something else happened to this meeting. Please open the link in the e-mail again.",
+    busy: (seconds) =>
+      seconds
+        ? `You have too many meetings ahead, or asked too often. Please try again in ${duration("en", seconds)}.`
+        : "Too many requests at once. Please try again in a while.",
+  },
+  fr: {
+    ...fr,
+    title: "Confirmez votre rendez-vous",
+    explain: "Votre rendez-vous est pris dès que vous appuyez sur le bouton.",
+    confirm: "Confirmer le rendez-vous",
+    booking: "Réservation…",
+    bookedTitle: "Votre rendez-vous est pris",
+    booked: (agent, when) =>
+      `Vous rencontrez ${agent} le ${when}. Une confirmation vous parviendra par e-mail.`,
+    alternatives: "Horaires libres proches :",
+    manage: "Voir, déplacer ou annuler le rendez-vous",
+    noToken:
+      "Il manque à cette adresse la clé de votre rendez-vous. Veuillez rouvrir le lien reçu par e-mail.",
+    gone:
+      "Ce lien ne confirme plus de rendez-vous. Les liens sont valables 15 minutes : veuillez " +
+      "reprendre rendez-vous.",
+    conflict: "Ce rendez-vous a changé entre-temps. Veuillez rouvrir le lien reçu par e-mail.",
+    busy: (seconds) =>
+      seconds
+        ? `Vous avez trop de rendez-vous à venir, ou trop de demandes. Veuillez réessayer dans ${duration("fr", seconds)}.`
+        : "Trop de demandes à la fois. Veuillez réessayer dans un moment.",
+  },
+};
+
 /**
  * The first of the browser's languages that the page speaks, with its words. The tag keeps its region,
  * so that dates are written as they are there.
@@ -125,9 +170,18 @@ const LANGUAGES = { en, fr };
  * @param {readonly string[]} wanted BCP 47 tags, the best first.
  */
 export function choose(wanted) {
+  return chooseFrom(LANGUAGES, wanted);
+}
+
+/** The same for the page on which a booking is confirmed. */
+export function chooseConfirm(wanted) {
+  return chooseFrom(CONFIRM, wanted);
+}
+
+function chooseFrom(languages, wanted) {
   const primary = (tag) => tag.toLowerCase().split("-")[0];
-  const locale = wanted.find((tag) => primary(tag) in LANGUAGES) ?? "en";
-  return { locale, words: LANGUAGES[primary(locale)] };
+  const locale = wanted.find((tag) => primary(tag) in languages) ?? "en";
+  return { locale, words: languages[primary(locale)] };
 }
 
 function duration(locale, seconds) {

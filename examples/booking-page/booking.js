@@ -18,6 +18,8 @@ const BOOK = gql`
       __typename
       ... on MeetingBooked { booking { startsAt agent { name } } }
       ... on SlotUnavailable { alternatives { startsAt endsAt } }
+      ... on ProofRequired { provider }
+      ... on EmailConfirmationRequired { held expiresAt }
     }
   }
 `;
@@ -92,9 +94,15 @@ async function book(slot) {
     at("status").textContent = "";
     if (result.__typename === "MeetingBooked") {
       confirm(result.booking);
-    } else {
+    } else if (result.__typename === "EmailConfirmationRequired") {
+      askToConfirm(result);
+    } else if (result.__typename === "SlotUnavailable") {
       attempt = { text: "", key: "" };
       offer(result.alternatives);
+    } else {
+      // ProofRequired: a page for a server with a verifier shows the widget of `provider` here, and sends the same
+      // input again with its answer as `proof`. This one has no widget.
+      fail("Too many meetings are being booked at the moment. Please try again in an hour.");
     }
   } catch (failure) {
     at("status").textContent = "";
@@ -141,6 +149,16 @@ function confirm(booking) {
   at("status").textContent =
     `You are meeting ${booking.agent.name} on ${start(booking)}. The confirmation is on its way to ` +
     `${at("email").value.trim()}; its link lets you move the meeting or call it off.`;
+  at("title").focus();
+}
+
+function askToConfirm({ held, expiresAt }) {
+  const time = new Intl.DateTimeFormat(locale, { timeStyle: "short", timeZone: zone }).format(new Date(expiresAt));
+  at("form").hidden = true;
+  at("title").textContent = "Please confirm by e-mail";
+  at("status").textContent =
+    `Your meeting is not booked yet. Open the message to ${at("email").value.trim()} and confirm before ${time}. ` +
+    (held ? "The time is held for you until then." : "Until then somebody else may take the time.");
   at("title").focus();
 }
 

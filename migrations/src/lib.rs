@@ -8,6 +8,8 @@ mod m20261128_000004_live_chat;
 mod m20261128_000005_processes;
 mod m20261128_000006_queue_order;
 mod m20261128_000007_pushes_tried;
+mod m20261129_000004_booking_quotas;
+mod m20261129_000005_booking_holds;
 mod m20261129_000007_credentials;
 mod m20261129_000010_used_proofs;
 mod m20261129_000011_blocked_visitors;
@@ -31,6 +33,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000005_processes::Migration),
             Box::new(m20261128_000006_queue_order::Migration),
             Box::new(m20261128_000007_pushes_tried::Migration),
+            Box::new(m20261129_000004_booking_quotas::Migration),
+            Box::new(m20261129_000005_booking_holds::Migration),
             Box::new(m20261129_000007_credentials::Migration),
             Box::new(m20261129_000010_used_proofs::Migration),
             Box::new(m20261129_000011_blocked_visitors::Migration),

@@ -10,8 +10,8 @@ use url::Url;
 
 use super::proof::WrittenProof;
 use super::{
-    CalendarSettings, Config, ConfigError, Connections, DatabaseUrl, Delivery, Hidden, Limits,
-    LiveChat, LogFormat, Reminders, Sync, problem,
+    Bookings, CalendarSettings, Config, ConfigError, Connections, DatabaseUrl, Delivery, Hidden,
+    Limits, LiveChat, LogFormat, Reminders, Sync, problem,
 };
 
 /// Most reminders of one meeting.
@@ -24,6 +24,7 @@ pub(super) struct Written {
     listen: String,
     public_url: Option<String>,
     manage_url: Option<String>,
+    confirm_url: Option<String>,
     database_url: String,
     database_connections: u32,
     mail_url: String,
@@ -44,6 +45,7 @@ pub(super) struct Written {
     sync: Sync,
     reminders: WrittenReminders,
     live_chat: LiveChat,
+    bookings: Bookings,
     proof: WrittenProof,
     #[serde(default)]
     calendars: CalendarSettings,
@@ -65,14 +67,9 @@ impl Written {
             Some(text) => http_url("public_url", &text)?,
             None => http_url("public_url", &format!("http://{listen}"))?,
         };
-        let manage_url = match self.manage_url {
-            Some(text) => http_url("manage_url", &text)?,
-            None => {
-                let mut url = public_url.clone();
-                crate::service::push_path(&mut url, &["manage"]);
-                url
-            }
-        };
+        let manage_url = page_url("manage_url", self.manage_url.as_deref(), &public_url, "manage")?;
+        let confirm_url =
+            page_url("confirm_url", self.confirm_url.as_deref(), &public_url, "confirm")?;
         let mail_from: Mailbox = self.mail_from.parse().map_err(|_| {
             let allowed = "must be a mailbox, e.g. Frontdesk <frontdesk@example.com>";
             problem("mail_from", &self.mail_from, allowed)
@@ -101,6 +98,7 @@ impl Written {
             listen,
             public_url,
             manage_url,
+            confirm_url,
             database_url: DatabaseUrl::parse(self.database_url)?,
             database_connections: self.database_connections,
             mail_url: self.mail_url.into(),
@@ -121,6 +119,7 @@ impl Written {
             sync: self.sync.check()?,
             reminders: self.reminders.check()?,
             live_chat: self.live_chat.check()?,
+            bookings: self.bookings.check()?,
             proof: self.proof.check()?,
             calendars: self.calendars,
         };
@@ -269,6 +268,21 @@ pub(super) fn http_url(key: &str, text: &str) -> Result<Url, ConfigError> {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
         _ => Err(problem(key, text, "must be an absolute http or https URL")),
     }
+}
+
+/// The address of a page: the one given, or our own.
+fn page_url(
+    key: &str,
+    given: Option<&str>,
+    public_url: &Url,
+    page: &str,
+) -> Result<Url, ConfigError> {
+    if let Some(text) = given {
+        return http_url(key, text);
+    }
+    let mut url = public_url.clone();
+    crate::service::push_path(&mut url, &[page]);
+    Ok(url)
 }
 
 /// A contact as RFC 8292, section 2.1, wants it.

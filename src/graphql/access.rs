@@ -102,6 +102,7 @@ pub const RULES: &[(&str, Rule)] = &[
     ("registerPushSubscription", Rule::Own(P::ManageLiveChatAvailability)),
     ("removePushRegistration", Rule::Own(P::ManageLiveChatAvailability)),
     ("bookMeeting", Rule::Open),
+    ("confirmBooking", Rule::Open),
     ("rescheduleBooking", Rule::Reference),
     ("cancelBooking", Rule::Reference),
     ("acceptCalendarEventDrift", Rule::Bookings),

@@ -274,9 +274,13 @@ pub struct BookMeetingInput {
     notes: Option<String>,
     /// Left out: account owners, then custom rules, then the round-robin queue.
     route: Option<RouteInput>,
-    /// The same key with the same input answers with the first booking and does nothing twice;
-    /// with another input it is a CONFLICT. 1 to 200 characters, kept for at least 24 hours.
+    /// Makes a request that is sent again answer what the first one was answered, and do nothing twice. The same
+    /// key with another input is a CONFLICT. With an API key 1 to 200 characters, kept apart by key or agent;
+    /// without one 16 to 200, kept apart by the visitor's mailbox. Use a random UUID, since whoever repeats key
+    /// and input is given the same answer. Kept for at least 24 hours.
     idempotency_key: Option<String>,
+    /// The answer to the challenge of ProofRequired. It is looked at only past a limit.
+    proof: Option<String>,
 }
 
 /// What came of a request for a time.
@@ -287,6 +291,49 @@ pub enum BookMeetingResult {
     Booked(MeetingBooked),
     /// It is not free.
     Unavailable(SlotUnavailable),
+    /// The caller must send a proof with the request.
+    ProofRequired(ProofRequired),
+    /// The visitor must press the button that a mail leads to.
+    EmailConfirmationRequired(EmailConfirmationRequired),
+}
+
+/// Too many meetings were booked without an API key: the caller must solve a challenge, and send the same request
+/// again with the answer as BookMeetingInput.proof. An answer works once.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct ProofRequired {
+    /// The verifier in use: turnstile, hcaptcha or altcha.
+    provider: String,
+    /// What its widget needs; null where it needs nothing.
+    site_key: Option<String>,
+    /// A challenge from this server; null where the widget fetches its own.
+    challenge: Option<String>,
+}
+
+/// Too many meetings were booked without an API key. A mail was sent to the visitor; the time is booked once the
+/// button on the page behind its link is pressed, if it is held or still free.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct EmailConfirmationRequired {
+    /// Whether the time is kept for this visitor until expiresAt.
+    held: bool,
+    /// Until when the button works: 15 minutes after the request.
+    expires_at: DateTime,
+}
+
+/// What came of confirming a booking.
+#[derive(Union)]
+#[expect(clippy::large_enum_variant, reason = "one a request, never kept in a list")]
+pub enum ConfirmBookingResult {
+    /// It is booked.
+    Booked(MeetingBooked),
+    /// It was not held, and is not free any more.
+    Unavailable(SlotUnavailable),
+}
+
+/// A booking to confirm.
+#[derive(Clone, Debug, InputObject)]
+pub struct ConfirmBookingInput {
+    /// The token of the link in the mail.
+    token: String,
 }
 
 /// The time is booked.
@@ -317,6 +364,30 @@ impl From<Booked> for BookMeetingResult {
             Booked::Unavailable { message, alternatives } => {
                 let alternatives = alternatives.into_iter().map(Into::into).collect();
                 Self::Unavailable(SlotUnavailable { message, alternatives })
+            }
+            Booked::ProofRequired(demand) => Self::ProofRequired(ProofRequired {
+                provider: demand.provider.to_owned(),
+                site_key: demand.site_key,
+                challenge: demand.challenge,
+            }),
+            Booked::EmailConfirmationRequired { held, expires_at } => {
+                let expires_at = expires_at.into();
+                Self::EmailConfirmationRequired(EmailConfirmationRequired { held, expires_at })
+            }
+        }
+    }
+}
+
+impl TryFrom<Booked> for ConfirmBookingResult {
+    type Error = Error;
+
+    fn try_from(booked: Booked) -> Result<Self, Error> {
+        match BookMeetingResult::from(booked) {
+            BookMeetingResult::Booked(booked) => Ok(Self::Booked(booked)),
+            BookMeetingResult::Unavailable(unavailable) => Ok(Self::Unavailable(unavailable)),
+            BookMeetingResult::ProofRequired(_)
+            | BookMeetingResult::EmailConfirmationRequired(_) => {
+                Err(Error::internal(anyhow::anyhow!("a confirmation demands another")))
             }
         }
     }
@@ -419,8 +490,10 @@ pub struct BookingMutation;
 
 #[Object]
 impl BookingMutation {
-    /// Books a slot, or says which others are free. Open to visitors; a visitor who is blocked gets SlotUnavailable with
-    /// the fallback message and no alternatives.
+    /// Books a slot, or says which others are free. Open to visitors: past the limits for callers without an API
+    /// key it demands a proof, or a confirmation by e-mail. RATE_LIMITED where a mailbox has as many meetings
+    /// ahead as it may.
+    /// A visitor who is blocked gets SlotUnavailable with the fallback message and no alternatives.
     async fn book_meeting(
         &self,
         ctx: &Context<'_>,
@@ -437,8 +510,21 @@ impl BookingMutation {
             notes: input.notes,
             route: read_route(input.route.as_ref(), "input.route")?,
             idempotency_key: input.idempotency_key,
+            proof: input.proof,
         };
         Ok(service::book(app(ctx), caller(ctx), request).await?.into())
+    }
+
+    /// Books what EmailConfirmationRequired was answered for: the time that is held, or else that time if it is
+    /// still free. Sent again, it answers with the same booking. NOT_FOUND for a token that is wrong, or older
+    /// than 15 minutes without a booking. Open to visitors.
+    async fn confirm_booking(
+        &self,
+        ctx: &Context<'_>,
+        input: ConfirmBookingInput,
+    ) -> Result<ConfirmBookingResult> {
+        authorise(ctx)?;
+        Ok(service::confirm(app(ctx), caller(ctx), &input.token).await?.try_into()?)
     }
 
     /// Moves a booking to another free slot of its agent; where that is not free, the old time

@@ -36,6 +36,8 @@ pub enum DeliveryKind {
     WebPush,
     /// Word of a live chat that nobody took, to an agent who asked for it.
     MissedChatMail,
+    /// The link by which a visitor confirms a booking.
+    ConfirmBookingMail,
 }
 
 /// Something that a change caused and that is to reach somebody.

@@ -1,4 +1,5 @@
-//! The page behind the manage links of mails: a visitor sees, moves and calls off a booking there.
+//! The pages behind links of mails: a visitor sees, moves and calls off a booking, or confirms one. Looking at a
+//! page does nothing: programs that look at mails follow their links.
 //!
 //! Its files are as in `assets/pages`, without a build step. They speak to `/graphql` like any
 //! frontend, so nothing here knows of bookings. The link holds the key to one, hence the headers: the
@@ -18,12 +19,14 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'; require-trusted-types-for 'script'";
 
-const PAGE: &str = include_str!("../../assets/pages/manage.html");
+const MANAGE: &str = include_str!("../../assets/pages/manage.html");
+const CONFIRM: &str = include_str!("../../assets/pages/confirm.html");
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
-/// What the page loads: where it is served, what it is, and its text.
-const FILES: [(&str, &str, &str); 5] = [
+/// What the pages load: where it is served, what it is, and its text.
+const FILES: [(&str, &str, &str); 6] = [
+    ("/manage/confirm.js", SCRIPT, include_str!("../../assets/pages/confirm.js")),
     ("/manage/manage.js", SCRIPT, include_str!("../../assets/pages/manage.js")),
     ("/manage/words.js", SCRIPT, include_str!("../../assets/pages/words.js")),
     ("/manage/picker.js", SCRIPT, include_str!("../../assets/pages/picker.js")),
@@ -31,19 +34,22 @@ const FILES: [(&str, &str, &str); 5] = [
     ("/manage/style.css", STYLE, include_str!("../../assets/pages/style.css")),
 ];
 
-/// `GET /manage` and what it loads, to be merged into the router.
+/// `GET /manage`, `GET /confirm` and what they load, to be merged into the router.
 pub fn pages() -> Router {
     // Who types the server's address alone is shown what can be asked there.
     let home = get(async || Redirect::to("/graphql"));
-    let router = Router::new().route("/", home).route("/manage", get(manage));
+    let router = Router::new()
+        .route("/", home)
+        .route("/manage", get(async || page(MANAGE)))
+        .route("/confirm", get(async || page(CONFIRM)));
     FILES.into_iter().fold(router, |router, (path, kind, text)| {
         // Asked for anew each time: a page and scripts of different releases may not fit together.
         router.route(path, get(async move || file(kind, "no-cache", text)))
     })
 }
 
-async fn manage() -> Response {
-    let mut response = file("text/html; charset=utf-8", "no-store", PAGE);
+fn page(text: &'static str) -> Response {
+    let mut response = file("text/html; charset=utf-8", "no-store", text);
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

@@ -8,8 +8,8 @@ use chrono::TimeDelta;
 use futures_util::FutureExt;
 
 use super::{
-    agent_mail, calendar_event, failure_mail, farewell, missed_chat_mail, reauthentication_mail,
-    reminder_mail, visitor_mail, web_push, webhook,
+    agent_mail, calendar_event, confirm_booking_mail, failure_mail, farewell, missed_chat_mail,
+    reauthentication_mail, reminder_mail, visitor_mail, web_push, webhook,
 };
 use crate::app::App;
 use crate::service::{self, Error, Result};
@@ -148,6 +148,7 @@ async fn deliver(app: &App, row: &Model) -> Result<Outcome> {
         Some(Kind::ReminderMail) => reminder_mail::deliver(app, row).await,
         Some(Kind::WebPush) => web_push::deliver(app, row).await,
         Some(Kind::MissedChatMail) => missed_chat_mail::deliver(app, row).await,
+        Some(Kind::ConfirmBookingMail) => confirm_booking_mail::deliver(app, row).await,
         // A newer version of this program wrote it, and one may be running beside this one.
         None => Ok(Outcome::retry("this version of the server does not know this delivery")),
     }

@@ -16,8 +16,10 @@ use crate::store::{change, outbox, run_raw, webhook};
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
 /// Between two counts of what waits.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
-/// How long counts of mails are kept: they hold for an hour.
+/// How long counts of mails and bookings are kept: they hold for an hour or a day.
 const QUOTAS_KEPT: TimeDelta = TimeDelta::days(2);
+/// How long what was to be confirmed is kept: as long as idempotency keys are answered by it.
+const CONFIRMATIONS_KEPT: TimeDelta = TimeDelta::hours(48);
 /// Between two looks at changes that everybody has heard of.
 const FORGET_CHANGES_EVERY: Duration = Duration::from_secs(60);
 /// How long deliveries are kept once done, for whoever asks what was sent.
@@ -52,6 +54,9 @@ async fn forget(app: &App) -> Result<(), DbErr> {
         ("DELETE FROM calendar_authorizations WHERE expires_at < ?", now),
         ("DELETE FROM used_proofs WHERE expires_at < ?", now),
         ("DELETE FROM mail_quotas WHERE hour_starts_at < ?", now - QUOTAS_KEPT),
+        ("DELETE FROM booking_quotas WHERE period_starts_at < ?", now - QUOTAS_KEPT),
+        ("DELETE FROM booking_confirmations WHERE expires_at < ?", now - CONFIRMATIONS_KEPT),
+        ("DELETE FROM bookings WHERE status = 'HELD' AND held_until < ?", now),
     ];
     for (sql, before) in expired {
         run_raw(db, sql, [before.into()]).await?;

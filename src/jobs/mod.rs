@@ -11,6 +11,7 @@ mod agent_mail;
 mod attempt;
 mod backoff;
 mod calendar_event;
+mod confirm_booking_mail;
 mod failure_mail;
 mod farewell;
 mod housekeeping;

@@ -9,6 +9,7 @@
 //! no attendee, no markup, no link and no template.
 
 mod calendar;
+mod confirm_booking;
 mod context;
 mod defaults;
 mod layout;
@@ -25,6 +26,7 @@ mod values;
 mod wording;
 
 pub use calendar::{CalendarMethod, CalendarPart, FeedEvent, calendar, feed};
+pub use confirm_booking::{ConfirmBooking, confirm_booking};
 pub use context::{AgentFacts, Attributes, CompanyFacts, InviteContext, MeetingFacts, PersonFacts};
 pub use defaults::default_template;
 pub use message::{MailError, Mailbox, OutgoingMail, build, message_id};

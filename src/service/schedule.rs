@@ -10,7 +10,7 @@ use std::sync::Arc;
 use calendar_provider::TimeRange;
 use chrono::{DateTime, Days, TimeDelta, Utc};
 use chrono_tz::Tz;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::{Error, Result};
@@ -28,8 +28,10 @@ pub struct AgentSchedule {
     pub revision: i64,
     /// Blocks, overrides and rules.
     pub rules: Schedule,
-    /// Meetings and calendar entries.
+    /// Meetings, times held and calendar entries.
     pub busy: BusyTimes,
+    /// When the first time that is held is free again, were it not confirmed: no revision tells of that.
+    pub held_until: Option<DateTime<Utc>>,
 }
 
 /// What agents' schedules were when last read.
@@ -43,9 +45,12 @@ impl Default for ScheduleCache {
 }
 
 impl ScheduleCache {
-    /// The schedule kept under just this revision.
-    pub fn at(&self, agent: Uuid, revision: i64) -> Option<Arc<AgentSchedule>> {
-        self.0.get(&agent).filter(|kept| kept.revision == revision)
+    /// The schedule kept under just this revision, if it still holds.
+    pub fn at(&self, agent: Uuid, revision: i64, now: DateTime<Utc>) -> Option<Arc<AgentSchedule>> {
+        let holds = |kept: &Arc<AgentSchedule>| {
+            kept.revision == revision && kept.held_until.is_none_or(|until| now < until)
+        };
+        self.0.get(&agent).filter(holds)
     }
 
     /// Keeps a schedule, unless a newer one is kept already.
@@ -62,16 +67,18 @@ impl ScheduleCache {
 /// # Errors
 /// `NOT_FOUND` where there is no such agent.
 pub async fn at_revision(app: &App, agent: Uuid, revision: i64) -> Result<Arc<AgentSchedule>> {
-    if let Some(kept) = app.schedules.at(agent, revision) {
+    let now = app.now();
+    if let Some(kept) = app.schedules.at(agent, revision, now) {
         return Ok(kept);
     }
-    let read = Arc::new(read(&app.db, agent, None, app.now()).await?);
+    let read = Arc::new(read(&app.db, agent, None, now).await?);
     app.schedules.keep(agent, read.clone());
     Ok(read)
 }
 
-/// A meeting's ID, start and end, and how its entry in the calendar differs.
-type Meeting = (Uuid, DateTime<Utc>, DateTime<Utc>, Option<JsonOf<booking::Drift>>);
+/// A meeting's ID, start and end, how its entry in the calendar differs, and until when its time is held.
+type Meeting =
+    (Uuid, DateTime<Utc>, DateTime<Utc>, Option<JsonOf<booking::Drift>>, Option<DateTime<Utc>>);
 
 /// How long nothing is known of a calendar elsewhere, from where the last look at it ended: longer than
 /// any horizon.
@@ -91,6 +98,8 @@ pub(crate) struct Taken {
 pub(crate) enum TakenBy {
     /// This meeting.
     Booking(Uuid),
+    /// A visitor who has not confirmed the booking yet.
+    Hold,
     /// This meeting's entry, which the agent moved to another time.
     MovedEntry(Uuid),
     /// This row of `busy_intervals`.
@@ -106,6 +115,7 @@ pub(crate) struct Facts {
     pub(crate) rules: Schedule,
     /// In no order.
     pub(crate) taken: Vec<Taken>,
+    held_until: Option<DateTime<Utc>>,
 }
 
 /// Reads a schedule from the database, the meeting `without` left out.
@@ -118,9 +128,9 @@ pub async fn read<C: ConnectionTrait>(
     without: Option<Uuid>,
     now: DateTime<Utc>,
 ) -> Result<AgentSchedule> {
-    let Facts { revision, rules, taken } = facts(db, agent, without, now).await?;
+    let Facts { revision, rules, taken, held_until } = facts(db, agent, without, now).await?;
     let busy = taken.into_iter().map(|taken| taken.range).collect();
-    Ok(AgentSchedule { revision, rules, busy })
+    Ok(AgentSchedule { revision, rules, busy, held_until })
 }
 
 /// The same, with what each busy time is.
@@ -140,12 +150,16 @@ pub(crate) async fn facts<C: ConnectionTrait>(
         .filter(date_override::Column::Date.gte(since.date_naive() - Days::new(1)))
         .all(db)
         .await?;
+    let is_held_or_booked = Condition::any()
+        .add(booking::Column::HeldUntil.is_null())
+        .add(booking::Column::HeldUntil.gt(now));
     let meetings: Vec<Meeting> = booking::Entity::find()
         .select_only()
         .columns([booking::Column::Id, booking::Column::StartsAt, booking::Column::EndsAt])
-        .column(booking::Column::Drift)
+        .columns([booking::Column::Drift, booking::Column::HeldUntil])
         .filter(booking::Column::AgentId.eq(agent))
-        .filter(booking::Column::Status.eq(booking::CONFIRMED))
+        .filter(booking::Column::Status.ne(booking::CANCELLED))
+        .filter(is_held_or_booked)
         .filter(booking::Column::EndsAt.gt(since))
         .into_tuple()
         .all(db)
@@ -161,13 +175,16 @@ pub(crate) async fn facts<C: ConnectionTrait>(
     let meetings: Vec<Meeting> =
         meetings.into_iter().filter(|(id, ..)| Some(*id) != without).collect();
     // Where the agent has moved an entry to is busy as well, until it is accepted or undone.
-    let drifted = meetings.iter().filter_map(|(id, .., drift)| {
+    let drifted = meetings.iter().filter_map(|(id, _, _, drift, _)| {
         let range = drift.as_ref()?.0.range?;
         Some(Taken { range, by: TakenBy::MovedEntry(*id) })
     });
     let mut taken: Vec<Taken> = drifted.collect();
-    let meetings =
-        meetings.into_iter().map(|(id, start, end, _)| (TakenBy::Booking(id), start, end));
+    let held_until = meetings.iter().filter_map(|(.., held_until)| *held_until).min();
+    let meetings = meetings.into_iter().map(|(id, start, end, _, held_until)| {
+        let by = if held_until.is_some() { TakenBy::Hold } else { TakenBy::Booking(id) };
+        (by, start, end)
+    });
     let entries = entries.into_iter().map(|(id, start, end)| (TakenBy::Entry(id), start, end));
     let unknown = sync::known_until(db, agent).await?;
     let unknown = unknown.map(|end| (TakenBy::Unknown, end, end + UNKNOWN));
@@ -177,7 +194,7 @@ pub(crate) async fn facts<C: ConnectionTrait>(
     }
     let mut rules = rules(&record)?;
     rules.overrides = overrides.into_iter().map(|row| (row.date, row.blocks.0)).collect();
-    Ok(Facts { revision: record.revision, rules, taken })
+    Ok(Facts { revision: record.revision, rules, taken, held_until })
 }
 
 /// The agent's rules, without date overrides.

@@ -14,6 +14,10 @@ pub const CONFIRMED: &str = "CONFIRMED";
 /// `status` of a booking that was called off.
 pub const CANCELLED: &str = "CANCELLED";
 
+/// `status` of a time that is held until its visitor confirms the booking: nobody sees it as a booking, and it
+/// is over at [`Model::held_until`].
+pub const HELD: &str = "HELD";
+
 /// A row of `bookings`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "bookings")]
@@ -23,13 +27,13 @@ pub struct Model {
     pub id: Uuid,
     /// Who is met.
     pub agent_id: Uuid,
-    /// [`CONFIRMED`] or [`CANCELLED`].
+    /// [`CONFIRMED`], [`CANCELLED`] or [`HELD`].
     pub status: String,
     /// The meeting's start.
     pub starts_at: DateTime<Utc>,
     /// The meeting's end.
     pub ends_at: DateTime<Utc>,
-    /// The end of the buffer behind it: the database refuses a confirmed booking before this.
+    /// The end of the buffer behind it: the database refuses another booking that stands before this.
     pub guard_ends_at: DateTime<Utc>,
     /// The visitor's, IANA name.
     pub time_zone: String,
@@ -81,6 +85,10 @@ pub struct Model {
     pub cancelled_at: Option<DateTime<Utc>>,
     /// Why, in the words of whoever did.
     pub cancellation_reason: Option<String>,
+    /// For a time that is held, until when.
+    pub held_until: Option<DateTime<Utc>>,
+    /// The keyed hash of the visitor's mailbox, where a caller without a key booked.
+    pub mailbox_hash: Option<Vec<u8>>,
 }
 
 /// None: joins are written where they are needed.
@@ -192,7 +200,7 @@ pub async fn set_guards<C: ConnectionTrait>(
         .select_only()
         .columns([Column::Id, Column::StartsAt, Column::EndsAt])
         .filter(Column::AgentId.eq(agent))
-        .filter(Column::Status.eq(CONFIRMED))
+        .filter(Column::Status.ne(CANCELLED))
         .filter(Column::EndsAt.gt(now - chrono::TimeDelta::days(1)))
         .order_by_asc(Column::StartsAt)
         .into_tuple()
@@ -205,4 +213,60 @@ pub async fn set_guards<C: ConnectionTrait>(
         run_raw(db, sql, [guard.into(), (*id).into()]).await?;
     }
     Ok(())
+}
+
+/// Forgets times of this agent whose hold is over: they block nothing any more, and the guard of the database
+/// would not know.
+///
+/// # Errors
+/// The database's own.
+pub async fn drop_expired_holds<C: ConnectionTrait>(
+    db: &C,
+    agent: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let sql = "DELETE FROM bookings WHERE agent_id = ? AND status = 'HELD' AND held_until <= ?";
+    run_raw(db, sql, [agent.into(), now.into()]).await.map(|_| ())
+}
+
+/// How many times are held with this agent, and how many for this mailbox with any.
+///
+/// # Errors
+/// The database's own.
+pub async fn holds<C: ConnectionTrait>(
+    db: &C,
+    agent: Uuid,
+    mailbox_hash: &[u8],
+    now: DateTime<Utc>,
+) -> Result<(u64, u64), DbErr> {
+    use sea_orm::PaginatorTrait;
+    let held = Entity::find().filter(Column::Status.eq(HELD)).filter(Column::HeldUntil.gt(now));
+    let with_agent = held.clone().filter(Column::AgentId.eq(agent)).count(db).await?;
+    let for_mailbox = held.filter(Column::MailboxHash.eq(mailbox_hash)).count(db).await?;
+    Ok((with_agent, for_mailbox))
+}
+
+/// When each meeting ahead ends that a caller without a key booked for this mailbox, the first one first; at most
+/// so many.
+///
+/// # Errors
+/// The database's own.
+pub async fn open_of_mailbox<C: ConnectionTrait>(
+    db: &C,
+    mailbox_hash: &[u8],
+    now: DateTime<Utc>,
+    most: u64,
+) -> Result<Vec<DateTime<Utc>>, DbErr> {
+    use sea_orm::{QueryOrder, QuerySelect};
+    Entity::find()
+        .select_only()
+        .column(Column::EndsAt)
+        .filter(Column::MailboxHash.eq(mailbox_hash))
+        .filter(Column::Status.eq(CONFIRMED))
+        .filter(Column::EndsAt.gt(now))
+        .order_by_asc(Column::EndsAt)
+        .limit(most)
+        .into_tuple()
+        .all(db)
+        .await
 }

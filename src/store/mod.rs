@@ -7,6 +7,8 @@ pub mod agent;
 pub mod authorization;
 pub mod blocked_visitor;
 pub mod booking;
+pub mod booking_confirmation;
+pub mod booking_quota;
 pub mod builtin_calendar;
 pub mod busy;
 pub mod calendar;

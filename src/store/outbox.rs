@@ -16,8 +16,8 @@ use uuid::Uuid;
 use super::{JsonOf, run_raw};
 
 pub use payload::{
-    BookingNews, Change, Channel, Farewell, LiveChatPush, MissedChat, Payload, Reauthentication,
-    Reminder, WebhookMessage,
+    BookingNews, Change, Channel, ConfirmBooking, Farewell, LiveChatPush, MissedChat, Payload,
+    Reauthentication, Reminder, WebhookMessage,
 };
 pub use work::{Room, claim, finish, forget, give_up, next_due, put_back};
 
@@ -54,6 +54,8 @@ pub enum Kind {
     WebPush,
     /// Word of a live chat that nobody took, to an agent who asked for it.
     MissedChatMail,
+    /// The link by which a visitor confirms a booking.
+    ConfirmBookingMail,
 }
 
 impl Kind {
@@ -70,6 +72,7 @@ impl Kind {
             Self::ReminderMail => "REMINDER_MAIL",
             Self::WebPush => "WEB_PUSH",
             Self::MissedChatMail => "MISSED_CHAT_MAIL",
+            Self::ConfirmBookingMail => "CONFIRM_BOOKING_MAIL",
         }
     }
 
@@ -86,6 +89,7 @@ impl Kind {
             Self::ReminderMail,
             Self::WebPush,
             Self::MissedChatMail,
+            Self::ConfirmBookingMail,
         ];
         all.into_iter().find(|kind| kind.as_str() == text)
     }

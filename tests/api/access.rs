@@ -97,6 +97,7 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("deleteBusyTime", "mutation($agent: ID!, $busy: ID!) { deleteBusyTime(agentId: $agent, busyTimeId: $busy) { id } }"),
     ("bookMeeting", "mutation($agent: ID!, $start: DateTime!, $email: EmailAddress!) { bookMeeting(input: { startsAt: $start, timeZone: \"UTC\", route: { agentId: $agent }, person: { email: $email } }) { ... on MeetingBooked { booking { id } } ... on SlotUnavailable { message } } }"),
     ("rescheduleBooking", "mutation($booking: ID!, $start: DateTime!) { rescheduleBooking(input: { booking: { id: $booking }, startsAt: $start }) { ... on MeetingBooked { booking { id } } ... on SlotUnavailable { message } } }"),
+    ("confirmBooking", "mutation { confirmBooking(input: { token: \"fdc_none\" }) { ... on MeetingBooked { manageToken } } }"),
     ("cancelBooking", "mutation($booking: ID!) { cancelBooking(input: { booking: { id: $booking } }) { id } }"),
     ("acceptCalendarEventDrift", "mutation($booking: ID!) { acceptCalendarEventDrift(bookingId: $booking) { id } }"),
     ("undoCalendarEventDrift", "mutation($booking: ID!) { undoCalendarEventDrift(bookingId: $booking) { id } }"),

@@ -245,6 +245,7 @@ on_both! {
             ("notes", json!("x".repeat(5_001)), ""),
             ("notes", json!("a\u{0}"), ""),
             ("idempotencyKey", json!(""), ""),
+            ("idempotencyKey", json!("x".repeat(15)), ""),
             ("idempotencyKey", json!("x".repeat(201)), ""),
             ("idempotencyKey", json!("a\u{0}"), ""),
             ("company/name", json!("x".repeat(201)), ""),
@@ -540,7 +541,7 @@ on_both! {
         let world = World::new(&test).await;
         let mut input = json!({
             "startsAt": "2027-01-05T10:00:00Z", "timeZone": "UTC", "route": { "agentId": world.agent },
-            "person": { "email": "eve@visitors.example" }, "idempotencyKey": "k",
+            "person": { "email": "eve@visitors.example" }, "idempotencyKey": "k0123456789abcdef",
         });
         let first = test.book_input(input.clone()).await.data("/bookMeeting");
         test.deliver().await;

@@ -215,7 +215,7 @@ impl Client {
         let route = self.world.agents.get(agent).map(|id| json!({ "agentId": id }));
         let input = json!({
             "startsAt": self.a_time(), "timeZone": "Europe/Paris", "route": route,
-            "person": { "email": format!("{name}@visitors.example") }, "idempotencyKey": name,
+            "person": { "email": format!("{name}@visitors.example") }, "idempotencyKey": format!("{name:->16}"),
         });
         let answer = self.ask(BOOK, json!({ "input": input })).await;
         if answer.data("/bookMeeting/__typename") != "MeetingBooked" {

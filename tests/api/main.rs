@@ -11,6 +11,7 @@ mod bad_days;
 mod bad_input;
 mod blocked_visitors;
 mod booking;
+mod booking_limits;
 mod builtin_calendar;
 mod chats;
 mod cluster;

@@ -11,6 +11,8 @@ use crate::support::{Database, Test};
 
 const PAGE: &str = include_str!("../../assets/pages/manage.html");
 const SCRIPT: &str = include_str!("../../assets/pages/manage.js");
+const CONFIRM_PAGE: &str = include_str!("../../assets/pages/confirm.html");
+const CONFIRM_SCRIPT: &str = include_str!("../../assets/pages/confirm.js");
 const EXAMPLE: &str = include_str!("../../examples/booking-page/booking.js");
 
 async fn get(test: &Test, path: &str) -> (u16, HeaderMap, String) {
@@ -103,6 +105,19 @@ fn each_language_of_the_manage_page_says_the_same_things() {
         block.lines().filter_map(key).collect()
     };
     assert_eq!(keys("en"), keys("fr"));
+    // The words of the page on which a booking is confirmed go over these.
+    let block = words.split("const CONFIRM = {").nth(1).unwrap().split("\n};").next().unwrap();
+    let (english, french) = block.split_once("\n  fr: {").unwrap();
+    let of = |block: &'static str| -> Vec<&str> {
+        let key =
+            |line: &'static str| line.strip_prefix("    ")?.split_once(':').map(|(key, _)| key);
+        let is_name = |key: &&str| key.chars().all(char::is_alphanumeric);
+        block.lines().filter_map(key).filter(is_name).collect()
+    };
+    assert_eq!(of(english), of(french));
+    for word in quoted_after(CONFIRM_PAGE, "data-word=\"") {
+        assert!(of(english).contains(&word), "{word}");
+    }
     let in_page = quoted_after(PAGE, "data-word=\"");
     assert!(10 < in_page.len());
     for word in in_page {
@@ -148,7 +163,7 @@ on_both! {
         let again = test.visitor(book, json!({ "input": input })).await;
         assert_eq!(again.body, booked.body);
         assert_eq!(test.count("bookings").await, 1);
-        input["idempotencyKey"] = "another".into();
+        input["idempotencyKey"] = "another-0123456789".into();
         let taken = test.visitor(book, json!({ "input": input })).await;
         assert_eq!(taken.data("/bookMeeting/__typename"), "SlotUnavailable");
         assert!(taken.data("/bookMeeting/alternatives/0/startsAt").is_string());
@@ -212,4 +227,32 @@ on_both! {
         let seen = test.visitor(query, json!({ "token": token })).await;
         assert_eq!(seen.data("/managedBooking/startsAt"), "2027-01-05T10:00:00Z");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_confirm_page_is_served_like_the_manage_page() {
+    let test = Test::start(Database::Sqlite).await;
+    let (_, manage, _) = get(&test, "/manage").await;
+    let (status, headers, text) = get(&test, "/confirm?token=fdc_secret").await;
+    assert_eq!((status, text.as_str()), (200, CONFIRM_PAGE));
+    for name in [
+        "cache-control",
+        "referrer-policy",
+        "content-security-policy",
+        "x-robots-tag",
+        "content-type",
+    ] {
+        assert_eq!(headers[name], manage[name], "{name}");
+    }
+    for link in
+        [quoted_after(CONFIRM_PAGE, "src=\""), quoted_after(CONFIRM_PAGE, "href=\"")].concat()
+    {
+        if link != "data:," {
+            assert_eq!(get(&test, &format!("/{link}")).await.0, 200, "{link}");
+        }
+    }
+    // The token of a link that does not work is the server's to judge.
+    let query = operations(CONFIRM_SCRIPT)["ConfirmBooking"];
+    let unknown = test.visitor(query, json!({ "input": { "token": "fdc_secret" } })).await;
+    assert_eq!(unknown.code(), "NOT_FOUND");
 }

@@ -102,7 +102,7 @@ on_both! {
         let route = json!({ "agentId": agent });
         let input = |_| {
             let mut input = visitor(&route, "2027-01-05T10:00:00Z", 0);
-            input["idempotencyKey"] = "the same".into();
+            input["idempotencyKey"] = "the same each time".into();
             input
         };
         let answers = race(&test, 100, input).await;

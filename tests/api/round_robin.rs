@@ -61,12 +61,16 @@ async fn meet(app: &App, route: Route, starts_at: DateTime<Utc>, country: &str) 
         notes: None,
         route,
         idempotency_key: None,
+        proof: None,
     };
     let caller =
         Caller::Agent { id: Uuid::nil(), profile: frontdesk::service::access::Profile::Admin };
     match book(app, &caller, request).await.unwrap() {
         Booked::Made { booking, .. } => Some(booking.agent_id),
         Booked::Unavailable { .. } => None,
+        other @ (Booked::ProofRequired(_) | Booked::EmailConfirmationRequired { .. }) => {
+            panic!("{starts_at}: {other:?}")
+        }
     }
 }
 

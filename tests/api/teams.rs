@@ -163,7 +163,7 @@ on_both! {
         let two = create(&test, "Two", json!([grace])).await.data("/createTeam/id");
         let input = |route: Value| json!({
             "startsAt": "2027-01-05T10:00:00Z", "timeZone": "UTC", "route": route,
-            "person": { "email": "a@visitors.example" }, "idempotencyKey": "once",
+            "person": { "email": "a@visitors.example" }, "idempotencyKey": "the same each time",
         });
         let first = test.book_input(input(json!({ "teamId": one }))).await;
         let again = test.book_input(input(json!({ "teamId": one }))).await;

@@ -1,81 +1,53 @@
 //! Making a booking: gather, then commit in one transaction. Delivery is the outbox's.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
-use sea_orm::{ActiveModelTrait, DatabaseTransaction, DbErr, EntityTrait, Set};
+use sea_orm::{ActiveModelTrait, DatabaseTransaction, EntityTrait, Set};
 use uuid::Uuid;
 
-use super::assign::{Won, assign};
+use super::assign::assign;
 use super::gather::{MOST_ASKED, gather};
-use super::{Booked, consequences, taken, turned_away};
+use super::limits::{self, Reached};
+use super::request::{BookMeeting, Checked, Key, check, model};
+use super::{Booked, Demand, confirm, consequences, taken, turned_away};
 use crate::app::App;
 use crate::service::access::Caller;
-use crate::service::calendar;
 use crate::service::changes::{self, Change, News};
+use crate::service::proof::Verdict;
 use crate::service::routing::meeting::Line;
-use crate::service::routing::{self, Purpose, Resolved, Route};
+use crate::service::routing::{self, Purpose, Resolved};
 use crate::service::schedule::AgentSchedule;
 use crate::service::slots::{self, Refusals};
-use crate::service::{Error, Result, blocked_visitor, quota, text, visitor};
-use crate::store::booking::{CONFIRMED, Company, Model, Person};
-use crate::store::{self, JsonOf, booking, idempotency, is_guard_violation, outbox::PENDING};
+use crate::service::{Error, Result, blocked_visitor, quota};
+use crate::store::booking::Model;
+use crate::store::{self, booking, booking_confirmation, idempotency, is_guard_violation};
 
 /// How long an idempotency key is remembered.
 const KEY_KEPT: TimeDelta = TimeDelta::hours(48);
-/// Longest idempotency key, in characters.
-const KEY_CHARS: usize = 200;
 /// How often candidates are gathered for one booking, at most.
 const MOST_ROUNDS: usize = 6;
 
-/// What a visitor asks for.
-#[derive(Clone, Debug)]
-pub struct BookMeeting {
-    /// The slot's start.
-    pub starts_at: DateTime<Utc>,
-    /// The slot's end, where slots of several lengths start together.
-    pub ends_at: Option<DateTime<Utc>>,
-    /// The visitor's zone.
-    pub zone: Tz,
-    /// The visitor's language; the server's default where none is given.
-    pub locale: Option<String>,
-    /// The visitor, unchecked.
-    pub person: Person,
-    /// The visitor's company, unchecked.
-    pub company: Option<Company>,
-    /// The visitor's words.
-    pub notes: Option<String>,
-    /// Whom to meet.
-    pub route: Route,
-    /// Lets a request that is sent again answer with the first one's booking.
-    pub idempotency_key: Option<String>,
+/// How a booking comes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// As far as the limits of callers without a key allow.
+    Within,
+    /// Past them: the caller has given a proof.
+    Proven,
+    /// By a mail whose button books it.
+    ByMail,
+    /// Past them: the button in the mail about this confirmation was pressed.
+    Confirmed(Uuid),
 }
 
-/// A request that was found sound, before any look at what is free.
-pub(super) struct Checked {
-    pub(super) starts_at: DateTime<Utc>,
-    pub(super) ends_at: Option<DateTime<Utc>>,
-    zone: Tz,
-    locale: String,
-    person: Person,
-    company: Option<Company>,
-    notes: Option<String>,
-    pub(super) route: Route,
-    key: Option<Key>,
-}
-
-/// An idempotency key, with what came with it.
-#[derive(Clone)]
-struct Key {
-    hash: Vec<u8>,
-    input: Vec<u8>,
-}
-
-/// Books a time, or says which others are free: none for a visitor who is blocked.
+/// Books a time, or says which others are free: none for a visitor who is blocked. Past the limits of callers
+/// without a key, it demands a proof or a confirmation by e-mail first.
 ///
 /// # Errors
 /// `BAD_USER_INPUT`; `NOT_FOUND` for an unknown agent; `CONFLICT` for an idempotency key that came
-/// with another input; `RATE_LIMITED` where a caller without a key sends one address too many mails.
+/// with another input; `RATE_LIMITED` where a caller without a key sends one address too many mails, or the
+/// mailbox has as many meetings ahead as it may.
 pub async fn book(app: &App, caller: &Caller, request: BookMeeting) -> Result<Booked> {
+    let proof = request.proof.clone();
     let request = check(app, caller, request)?;
     if let Some(key) = &request.key
         && let Some(before) = replay(app, key).await?
@@ -87,7 +59,64 @@ pub async fn book(app: &App, caller: &Caller, request: BookMeeting) -> Result<Bo
     }
     let (person, company) = (Some(&request.person), request.company.as_ref());
     let resolved = routing::resolve(app, Purpose::Meeting, request.route, person, company).await?;
-    let (outcome, refusals) = make(app, caller, &request, &resolved).await?;
+    let (mut outcome, mut refusals) = make(app, caller, &request, &resolved, Way::Within).await?;
+    if let Outcome::Past(limit) = outcome {
+        let way = match past(app, caller, proof.as_deref(), limit).await? {
+            Past::On(way) => way,
+            Past::Demand(demand) => return Ok(Booked::ProofRequired(demand)),
+        };
+        (outcome, refusals) = make(app, caller, &request, &resolved, way).await?;
+    }
+    answer(app, &request, outcome, &refusals).await
+}
+
+/// What is asked of a caller past a limit.
+enum Past {
+    /// Nothing more here: it goes on this way.
+    On(Way),
+    /// A proof.
+    Demand(Demand),
+}
+
+/// Looks at the proof of a caller past a limit. One that does not hold is answered with a new demand, as is none.
+/// A verifier that does not answer proves nothing: the visitor is asked by e-mail instead.
+async fn past(app: &App, caller: &Caller, proof: Option<&str>, limit: Reached) -> Result<Past> {
+    let by_mail = match app.config.bookings.confirm_by_email {
+        true => Ok(Past::On(Way::ByMail)),
+        false => Err(limit.refusal()),
+    };
+    let Some(verifier) = &app.verifier else { return by_mail };
+    let network = match caller {
+        Caller::Visitor { network } => *network,
+        Caller::Key { .. } | Caller::Agent { .. } => None,
+    };
+    let verdict = match proof {
+        Some(proof) => verifier.verify(app, proof, network).await,
+        None => Ok(Verdict::Refused),
+    };
+    match verdict {
+        Ok(Verdict::Accepted) => Ok(Past::On(Way::Proven)),
+        Ok(Verdict::Refused) => Ok(Past::Demand(Demand {
+            provider: verifier.provider(),
+            site_key: verifier.site_key().map(str::to_owned),
+            challenge: verifier.challenge(app),
+        })),
+        Err(error) if app.config.bookings.confirm_by_email => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "a proof could not be checked; the visitor is asked by e-mail");
+            by_mail
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Says what came of a request.
+pub(super) async fn answer(
+    app: &App,
+    request: &Checked,
+    outcome: Outcome,
+    refusals: &Refusals,
+) -> Result<Booked> {
     match outcome {
         Outcome::Made(booking, news) => {
             app.wake.notify_one();
@@ -95,10 +124,16 @@ pub async fn book(app: &App, caller: &Caller, request: BookMeeting) -> Result<Bo
             let manage_token = app.secrets.manage_token(booking.id);
             Ok(Booked::Made { booking, manage_token })
         }
+        Outcome::Asked { held, expires_at } => {
+            Ok(Booked::EmailConfirmationRequired { held, expires_at })
+        }
         Outcome::Replayed(key) => replay(app, &key).await?.ok_or_else(|| {
             // The first request with the key was rolled back: nothing came of it.
             Error::Conflict("the request with this idempotency key did not end".to_owned())
         }),
+        Outcome::Before(booking) => made(app, booking).await,
+        // Whoever has given a proof, or confirmed, is past all limits.
+        Outcome::Past(limit) => Err(limit.refusal()),
         Outcome::Taken => {
             // The time may have been taken by this very request, sent a moment before.
             if let Some(key) = &request.key
@@ -108,64 +143,10 @@ pub async fn book(app: &App, caller: &Caller, request: BookMeeting) -> Result<Bo
             }
             let (route, start) = (request.route, request.starts_at);
             let end = request.ends_at;
-            let alternatives = slots::alternatives(app, route, start, end, &refusals).await?;
+            let alternatives = slots::alternatives(app, route, start, end, refusals).await?;
             Ok(Booked::Unavailable { message: taken(&request.locale), alternatives })
         }
     }
-}
-
-fn check(app: &App, caller: &Caller, request: BookMeeting) -> Result<Checked> {
-    let key = match &request.idempotency_key {
-        None => None,
-        Some(key) => {
-            let field = "input.idempotencyKey";
-            let key = text::required(field, key, KEY_CHARS)?;
-            let input = crate::secrets::digest(fingerprint(&request).as_bytes());
-            let hash = app.secrets.hash(&format!("idempotency/{}/{key}", caller.scope()));
-            Some(Key { hash, input })
-        }
-    };
-    let locale = match &request.locale {
-        Some(locale) => text::locale("input.locale", locale)?,
-        None => app.config.default_locale.clone(),
-    };
-    if request.ends_at.is_some_and(|end| end <= request.starts_at) {
-        let message = "input.endsAt must be after input.startsAt";
-        return Err(Error::bad_input("input.endsAt", message));
-    }
-    let notes = text::optional_lines("input.notes", request.notes.as_deref(), text::TEXT_CHARS)?;
-    Ok(Checked {
-        starts_at: request.starts_at,
-        ends_at: request.ends_at,
-        zone: request.zone,
-        locale,
-        person: visitor::person("input.person", request.person)?,
-        company: request.company.map(|c| visitor::company("input.company", c)).transpose()?,
-        notes,
-        route: request.route,
-        key,
-    })
-}
-
-/// The same for the same input, whatever order of fields it was sent in.
-fn fingerprint(request: &BookMeeting) -> String {
-    let route = match request.route {
-        Route::Queue => serde_json::Value::Null,
-        Route::Agent(id) => id.to_string().into(),
-        Route::Team(id) => serde_json::json!({ "team": id }),
-    };
-    let ends_at = request.ends_at.map(|end| end.timestamp_micros());
-    let same = serde_json::json!([
-        request.starts_at.timestamp_micros(),
-        ends_at,
-        request.zone.name(),
-        request.locale,
-        request.person,
-        request.company,
-        request.notes,
-        route,
-    ]);
-    same.to_string()
 }
 
 /// What came of the first request with this key, if there was one.
@@ -176,34 +157,52 @@ async fn replay(app: &App, key: &Key) -> Result<Option<Booked>> {
         let message = "this idempotency key was used with another input".to_owned();
         return Err(Error::Conflict(message));
     }
-    let booking = super::find(app, kept.booking_id).await?;
-    let booking =
-        booking.ok_or_else(|| Error::internal(anyhow::anyhow!("a key's booking is gone")))?;
-    let manage_token = app.secrets.manage_token(booking.id);
-    Ok(Some(Booked::Made { booking: Box::new(booking), manage_token }))
+    // The first answer, also once it was confirmed: who booked then holds the mail.
+    if let Some(asked) = confirm::asked(app, kept.booking_id).await? {
+        return Ok(Some(asked));
+    }
+    made(app, kept.booking_id).await.map(Some)
 }
 
-enum Outcome {
+async fn made(app: &App, id: Uuid) -> Result<Booked> {
+    let booking = super::find(app, id).await?;
+    let booking =
+        booking.ok_or_else(|| Error::internal(anyhow::anyhow!("booking {id} is gone")))?;
+    let manage_token = app.secrets.manage_token(booking.id);
+    Ok(Booked::Made { booking: Box::new(booking), manage_token })
+}
+
+pub(super) enum Outcome {
     Made(Box<Model>, News),
+    /// A mail goes out whose button books it.
+    Asked {
+        held: bool,
+        expires_at: DateTime<Utc>,
+    },
     Replayed(Key),
+    /// This is the booking that came of the confirmation before.
+    Before(Uuid),
+    /// A limit of callers without a key is reached.
+    Past(Reached),
     Taken,
 }
 
 /// Gathers and commits. Only as many calendars elsewhere are asked as it takes to find one that is free:
 /// where that agent was lost to another booking meanwhile, the slot may still be free with one whose
 /// calendar was not asked, so they are gathered anew, and more are asked at once: many may be after the same.
-async fn make(
+pub(super) async fn make(
     app: &App,
     caller: &Caller,
     request: &Checked,
     resolved: &Resolved,
+    way: Way,
 ) -> Result<(Outcome, Refusals)> {
     let mut refusals = Refusals::new();
     let (mut round, mut at_once) = (1, 1);
     loop {
         let (mut lines, refused) = gather(app, request, resolved, at_once, &refusals).await?;
         refusals.extend(refused);
-        let outcome = commit(app, caller, request, resolved, &mut lines).await?;
+        let outcome = commit(app, caller, request, resolved, &mut lines, way).await?;
         let is_taken = matches!(outcome, Outcome::Taken);
         if !is_taken || round == MOST_ROUNDS || !lines.iter().any(Line::has_unasked) {
             return Ok((outcome, refusals));
@@ -219,33 +218,60 @@ async fn commit(
     request: &Checked,
     resolved: &Resolved,
     lines: &mut [Line],
+    way: Way,
 ) -> Result<Outcome> {
     if lines.iter().all(|line| line.free() == 0) {
         return Ok(Outcome::Taken);
     }
-    let id = app.uuid();
     let transaction = store::begin(&app.db).await?;
+    let id = match way {
+        Way::Confirmed(id) => {
+            booking_confirmation::lock(&transaction, id).await?;
+            if booking::Entity::find_by_id(id).one(&transaction).await?.is_some() {
+                transaction.rollback().await?;
+                return Ok(Outcome::Before(id));
+            }
+            id
+        }
+        Way::Within | Way::Proven | Way::ByMail => app.uuid(),
+    };
     if let Some(key) = &request.key
         && !take_key(&transaction, key, id, app.now() + KEY_KEPT).await?
     {
         transaction.rollback().await?;
         return Ok(Outcome::Replayed(key.clone()));
     }
-    quota::count_mail(app, &transaction, caller, &request.person.email).await?;
+    // Whoever confirms has the mailbox: what strangers had sent to it does not keep them from it.
+    if !matches!(way, Way::Confirmed(_)) {
+        quota::count_mail(app, &transaction, caller, &request.person.email).await?;
+    }
+    if way == Way::ByMail {
+        return confirm::ask(app, transaction, id, request, resolved, lines).await;
+    }
     let Some(won) = assign(app, &transaction, request.route, lines).await? else {
         transaction.rollback().await?;
         return Ok(Outcome::Taken);
     };
+    let mailbox_hash = limits::mailbox_hash(app, &request.person.email);
+    let reached = limits::count(app, &transaction, caller, &mailbox_hash, won.agent.id).await?;
+    if let (Some(limit), Way::Within) = (reached, way) {
+        transaction.rollback().await?;
+        return Ok(Outcome::Past(limit));
+    }
+    booking::drop_expired_holds(&transaction, won.agent.id, app.now()).await?;
     let record = routing::meeting::record(resolved, lines, Some(won.agent.id));
     let record = serde_json::to_value(record).map_err(Error::internal)?;
-    let booking = insert(app, &transaction, request, id, &won, record).await;
-    if booking.as_ref().is_err_and(is_guard_violation) {
+    let mailbox_hash = caller.is_visitor().then_some(mailbox_hash);
+    let booking = Model { mailbox_hash, ..model(app, request, id, &won, record) };
+    let row = booking::ActiveModel::from(booking.clone()).reset_all();
+    let inserted = booking::Entity::insert(row).exec_without_returning(&transaction).await;
+    if inserted.as_ref().is_err_and(is_guard_violation) {
         // The engine allowed what the guard refused: a fault of ours, and still no double booking.
         tracing::error!(agent.id = %won.agent.id, "the database's guard stopped a double booking");
         transaction.rollback().await?;
         return Ok(Outcome::Taken);
     }
-    let booking = booking?;
+    inserted?;
     consequences::of_booking(app, &transaction, &booking).await?;
     let change = Change::Booking { id: booking.id, agent: booking.agent_id };
     let news = changes::write(app, &transaction, [change]).await?;
@@ -273,60 +299,4 @@ async fn take_key(
         Err(error) if store::is_unique_violation(&error) => Ok(false),
         Err(error) => Err(error.into()),
     }
-}
-
-async fn insert(
-    app: &App,
-    transaction: &DatabaseTransaction,
-    request: &Checked,
-    id: Uuid,
-    won: &Won,
-    record: serde_json::Value,
-) -> Result<Model, DbErr> {
-    let host = app.config.public_url.host_str().unwrap_or("localhost");
-    let token = app.secrets.manage_token(id);
-    let booking = booking::Model {
-        id,
-        agent_id: won.agent.id,
-        status: CONFIRMED.to_owned(),
-        starts_at: won.slot.start(),
-        ends_at: won.slot.end(),
-        guard_ends_at: won.slot.end() + won.schedule.rules.buffer,
-        time_zone: request.zone.name().to_owned(),
-        locale: request.locale.clone(),
-        search_text: search_text(&request.person, request.company.as_ref()),
-        person: JsonOf(request.person.clone()),
-        company: request.company.clone().map(JsonOf),
-        notes: request.notes.clone(),
-        wants_conference: calendar::adds_conference(app, &won.agent),
-        conference_kind: None,
-        conference_url: None,
-        uid: format!("{}@{host}", id.simple()),
-        sequence: 0,
-        event_status: PENDING.to_owned(),
-        event_ref: None,
-        event_url: None,
-        event_problem: None,
-        event_calendar: None,
-        drift: None,
-        mail_status: PENDING.to_owned(),
-        mail_delivered_at: None,
-        mail_problem: None,
-        manage_hash: app.secrets.hash(&token),
-        routing: Some(JsonOf(record)),
-        created_at: app.now(),
-        cancelled_at: None,
-        cancellation_reason: None,
-    };
-    let row = booking::ActiveModel::from(booking.clone()).reset_all();
-    booking::Entity::insert(row).exec_without_returning(transaction).await?;
-    Ok(booking)
-}
-
-/// What a search looks at.
-fn search_text(person: &Person, company: Option<&Company>) -> String {
-    let company = company.map(|company| [company.name.as_deref(), company.domain.as_deref()]);
-    let parts = [person.first_name.as_deref(), person.last_name.as_deref(), Some(&*person.email)];
-    let parts = parts.into_iter().chain(company.into_iter().flatten()).flatten();
-    parts.collect::<Vec<_>>().join(" ").to_lowercase()
 }

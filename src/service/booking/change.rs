@@ -74,14 +74,14 @@ async fn move_to(
     reason: Option<String>,
     refusals: &mut Refusals,
 ) -> Result<Option<Model>> {
-    let answer = fresh(app, found, starts_at).await?;
+    let answer = fresh(app, found, starts_at, app.now()).await?;
     if answer != Answer::Free {
         refusals.insert(found.agent_id, answer);
         return Ok(None);
     }
     let transaction = store::begin(&app.db).await?;
     quota::count_mail(app, &transaction, caller, &found.person.0.email).await?;
-    let before = lock(&transaction, found).await?;
+    let before = lock(app, &transaction, found).await?;
     must_be_ahead(app, &before)?;
     let candidates = agent::candidates(&transaction, Some(&[before.agent_id])).await?;
     if !candidates.first().is_some_and(|agent| calendar::Health::of(agent).is_good(app)) {
@@ -113,17 +113,21 @@ async fn move_to(
     Ok(Some(booking))
 }
 
-/// Asks a calendar that we do not keep ourselves whether the new time is free.
-async fn fresh(app: &App, found: &Model, starts_at: DateTime<Utc>) -> Result<Answer> {
+/// Asks a calendar that we do not keep ourselves whether the time is free; notice and horizon as at `asked_at`.
+pub(super) async fn fresh(
+    app: &App,
+    found: &Model,
+    starts_at: DateTime<Utc>,
+    asked_at: DateTime<Utc>,
+) -> Result<Answer> {
     let Some(calendar) = calendar::of_agent(app, found.agent_id).await? else {
         return Ok(Answer::Unread);
     };
     if calendar::is_local(calendar::provider(app, &calendar.provider)?.as_ref()) {
         return Ok(Answer::Free);
     }
-    let now = app.now();
-    let schedule = schedule::read(&app.db, found.agent_id, Some(found.id), now).await?;
-    let Ok(slot) = scheduling::check(&schedule.rules, &schedule.busy, starts_at, now) else {
+    let schedule = schedule::read(&app.db, found.agent_id, Some(found.id), app.now()).await?;
+    let Ok(slot) = scheduling::check(&schedule.rules, &schedule.busy, starts_at, asked_at) else {
         // What is known here says so too.
         return Ok(Answer::Busy(Vec::new()));
     };
@@ -156,7 +160,7 @@ pub(super) async fn cancel_if(
     let transaction = store::begin(&app.db).await?;
     // Not counted against the address's mails: it happens once a booking, and each was counted. A
     // visitor whose address others have used up can always call off.
-    let before = lock(&transaction, &found).await?;
+    let before = lock(app, &transaction, &found).await?;
     if before.status == CANCELLED {
         return Ok(before);
     }
@@ -177,8 +181,13 @@ pub(super) async fn cancel_if(
 }
 
 /// Locks the booking's agent, and with it the booking, and reads it as it is now.
-pub(super) async fn lock(transaction: &DatabaseTransaction, found: &Model) -> Result<Model> {
+pub(super) async fn lock(
+    app: &App,
+    transaction: &DatabaseTransaction,
+    found: &Model,
+) -> Result<Model> {
     agent::lock(transaction, found.agent_id).await?;
+    booking::drop_expired_holds(transaction, found.agent_id, app.now()).await?;
     let booking = booking::Entity::find_by_id(found.id).one(transaction).await?;
     booking.ok_or_else(|| Error::internal(anyhow::anyhow!("booking {} is gone", found.id)))
 }

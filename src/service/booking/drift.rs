@@ -42,7 +42,7 @@ pub async fn accept_drift(app: &App, caller: &Caller, id: Uuid) -> Result<Model>
 pub async fn undo_drift(app: &App, caller: &Caller, id: Uuid) -> Result<Model> {
     let found = by_reference(app, caller, &Reference::Id(id)).await?;
     let transaction = store::begin(&app.db).await?;
-    let before = lock(&transaction, &found).await?;
+    let before = lock(app, &transaction, &found).await?;
     must_be_ahead(app, &before)?;
     drift(&before)?;
     // What is shown of it goes once the entry is written: until then it is where it is.
@@ -72,7 +72,7 @@ fn drift(booking: &Model) -> Result<Drift> {
 
 async fn move_to(app: &App, found: &Model, to: TimeRange) -> Result<Model> {
     let transaction = store::begin(&app.db).await?;
-    let before = lock(&transaction, found).await?;
+    let before = lock(app, &transaction, found).await?;
     must_be_ahead(app, &before)?;
     if drift(&before)?.range != Some(to) {
         return Err(Error::Conflict("the calendar's entry was moved once more".to_owned()));

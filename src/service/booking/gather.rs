@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, timeout_at};
 
-use super::book::Checked;
+use super::request::Checked;
 use crate::app::App;
 use crate::service::Result;
 use crate::service::calendar::{self, Answer};

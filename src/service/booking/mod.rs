@@ -3,20 +3,25 @@
 mod assign;
 mod book;
 mod change;
+mod confirm;
 mod consequences;
 mod drift;
 mod gather;
+mod limits;
 mod read;
+mod request;
 
 use calendar_provider::TimeRange;
+use chrono::{DateTime, Utc};
 
 use super::fallback::{self, Kind};
 use super::{Error, Result};
 use crate::app::App;
 use crate::store::booking::Model;
 
-pub use book::{BookMeeting, book};
+pub use book::book;
 pub use change::{Cancel, Reschedule, cancel, reschedule};
+pub use confirm::{confirm, confirm_url, to_confirm};
 pub(crate) use consequences::conference_added;
 pub use drift::{accept_drift, undo_drift};
 pub use read::{
@@ -24,6 +29,7 @@ pub use read::{
     may_see,
 };
 pub(crate) use read::{shared, some};
+pub use request::BookMeeting;
 
 /// What came of a request for a time.
 #[derive(Clone, Debug)]
@@ -42,6 +48,26 @@ pub enum Booked {
         /// The nearest free times, in order of start; at most five.
         alternatives: Vec<TimeRange>,
     },
+    /// The caller is to send a proof with the request.
+    ProofRequired(Demand),
+    /// A mail was sent whose button books it.
+    EmailConfirmationRequired {
+        /// Whether the time is held until then.
+        held: bool,
+        /// Until when the button works.
+        expires_at: DateTime<Utc>,
+    },
+}
+
+/// What a page needs to have its visitor give a proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// The verifier's name, e.g. `turnstile`.
+    pub provider: &'static str,
+    /// What its widget needs, where it needs something.
+    pub site_key: Option<String>,
+    /// A challenge from this server, where the widget does not fetch its own.
+    pub challenge: Option<String>,
 }
 
 /// What a visitor with this locale is told of a time that is not free.

@@ -16,7 +16,7 @@ use crate::secrets::booking_of_manage_token;
 use crate::service::access::{Caller, Permission};
 use crate::service::shared_reads::by_id;
 use crate::service::{Error, Result};
-use crate::store::booking::{Column, Entity, Model};
+use crate::store::booking::{Column, Entity, HELD, Model};
 use crate::store::page::{self, Page, PageRequest};
 use crate::store::{self};
 
@@ -51,6 +51,7 @@ impl Filter {
     fn condition(&self) -> Condition {
         let search = self.search.as_deref();
         Condition::all()
+            .add(Column::Status.ne(HELD))
             .add_option(self.agent.map(|agent| Column::AgentId.eq(agent)))
             .add_option(self.status.map(|status| Column::Status.eq(status)))
             .add_option(self.starts_from.map(|from| Column::StartsAt.gte(from)))
@@ -59,12 +60,12 @@ impl Filter {
     }
 }
 
-/// The booking with this ID, whoever asks.
+/// The booking with this ID, whoever asks. A time that is only held is none.
 ///
 /// # Errors
 /// None but the database's.
 pub async fn find(app: &App, id: Uuid) -> Result<Option<Model>> {
-    Ok(Entity::find_by_id(id).one(&app.db).await?)
+    Ok(Entity::find_by_id(id).filter(Column::Status.ne(HELD)).one(&app.db).await?)
 }
 
 /// Bookings with these IDs, by a read that others share; there may be others among them.
@@ -72,7 +73,12 @@ pub async fn find(app: &App, id: Uuid) -> Result<Option<Model>> {
 /// # Errors
 /// None but the database's.
 pub(crate) async fn some(app: &App, ids: Vec<Uuid>) -> Result<Arc<Vec<Model>>> {
-    by_id::<Entity>(&app.by_id.bookings, &app.db, Column::Id, ids).await
+    let found = by_id::<Entity>(&app.by_id.bookings, &app.db, Column::Id, ids).await?;
+    // A time that is only held is nobody's booking yet.
+    match found.iter().any(|booking| booking.status == HELD) {
+        true => Ok(Arc::new(found.iter().filter(|found| found.status != HELD).cloned().collect())),
+        false => Ok(found),
+    }
 }
 
 /// The booking with this ID, by a read that others share.

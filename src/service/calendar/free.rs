@@ -11,7 +11,7 @@ use super::{ask, of_agent};
 use crate::app::App;
 use crate::service::{Error, Result};
 use crate::store;
-use crate::store::booking::{CANCELLED, CONFIRMED, Column, Entity, Model};
+use crate::store::booking::{CANCELLED, CONFIRMED, Column, Entity, HELD, Model};
 use crate::store::outbox::DELIVERED;
 
 /// A slot that a calendar is asked about.
@@ -96,7 +96,11 @@ async fn bookings(
         .add(Column::EndsAt.gt(around.start()));
     let told: Vec<&str> = busy.iter().filter_map(|interval| interval.uid.as_deref()).collect();
     let either = Condition::any().add(nearby).add(Column::Uid.is_in(told));
-    let select = Entity::find().filter(Column::AgentId.eq(asked.agent)).filter(either);
+    // A time that is held has no entry yet.
+    let select = Entity::find()
+        .filter(Column::AgentId.eq(asked.agent))
+        .filter(Column::Status.ne(HELD))
+        .filter(either);
     Ok(select.all(&app.db).await?)
 }
 

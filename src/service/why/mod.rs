@@ -193,6 +193,7 @@ impl Looking<'_> {
                 let sees = booking::may_see(self.caller, self.agent);
                 (if sees { booking::find(self.app, id).await? } else { None }, None)
             }
+            TakenBy::Hold => (None, None),
             TakenBy::Entry(id) => (None, self.title(id).await?),
         };
         let is_booking = !matches!(taken.by, TakenBy::Entry(_));

@@ -89,6 +89,7 @@ pub(super) fn conflict(
 ) -> Reason {
     let what = match by {
         TakenBy::Booking(_) => "a booked meeting",
+        TakenBy::Hold => "a time that is held until a visitor confirms the booking",
         TakenBy::MovedEntry(_) => "a booked meeting's entry, which was moved in the calendar",
         TakenBy::Entry(_) | TakenBy::Unknown => "an entry in the calendar",
     };

@@ -25,6 +25,15 @@ pub enum Payload {
     LiveChatPush(LiveChatPush),
     /// Of a live chat that nobody took.
     MissedChat(MissedChat),
+    /// Of a booking that its visitor is to confirm.
+    ConfirmBooking(ConfirmBooking),
+}
+
+/// Which booking is to be confirmed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfirmBooking {
+    /// The confirmation.
+    pub confirm_booking: Uuid,
 }
 
 /// Which offer is told in which browser.

@@ -101,6 +101,8 @@ fn template_name() -> String {
         include_str!("../../../migrations/src/m20261128_000003_routing.rs"),
         include_str!("../../../migrations/src/m20261128_000004_live_chat.rs"),
         include_str!("../../../migrations/src/m20261128_000005_processes.rs"),
+        include_str!("../../../migrations/src/m20261129_000004_booking_quotas.rs"),
+        include_str!("../../../migrations/src/m20261129_000005_booking_holds.rs"),
     ] {
         part.hash(&mut hasher);
     }

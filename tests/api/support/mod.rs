@@ -270,11 +270,14 @@ pub(crate) fn config() -> Config {
     let _one_at_a_time = ONCE.lock();
     let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
     // Reminders come where a test wants them, or each one that lets days pass would meet some. All visitors of a test
-    // are on one network.
+    // are on one network, and do more than strangers may; `booking_limits` has the defaults.
     let text = "public_url = 'https://meet.example.com'\n\
         mail_from = 'Frontdesk <frontdesk@meet.example.com>'\n\
         reminders.minutes_before = []\n\
-        live_chat = { open_per_mailbox = 1000, open_per_network = 1000 }\n";
+        live_chat = { open_per_mailbox = 1000, open_per_network = 1000 }\n\
+        bookings.per_hour_and_address = 1000000\nbookings.per_day_and_address = 1000000\n\
+        bookings.per_day_and_agent = 1000000\nbookings.per_hour = 1000000\n\
+        bookings.open_per_mailbox = 1000000\n";
     std::fs::write(file.path(), text).unwrap();
     Config::load(Some(file.path())).unwrap()
 }

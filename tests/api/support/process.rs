@@ -36,6 +36,12 @@ impl Place {
         place.set("PUBLIC_URL", "https://meet.example.com");
         place.set("DATABASE_URL", &place.database_url.clone());
         place.set("MAIL_FROM", "Frontdesk <frontdesk@meet.example.com>");
+        for limit in
+            ["PER_HOUR_AND_ADDRESS", "PER_DAY_AND_ADDRESS", "PER_DAY_AND_AGENT", "PER_HOUR"]
+        {
+            place.set(&format!("BOOKINGS__{limit}"), "1000000");
+        }
+        place.set("BOOKINGS__OPEN_PER_MAILBOX", "1000000");
         if database == Database::Postgres {
             place.set("SECRET_KEY", "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=");
         }
