@@ -150,7 +150,7 @@ impl<'a> Writer<'a> {
 
     fn seal(&mut self) -> Result<(), NoRoom> {
         let charge = self.room.take(self.last.len()).inspect_err(|why| self.failed = Some(*why))?;
-        let bytes = std::mem::replace(&mut self.last, Vec::new());
+        let bytes = std::mem::take(&mut self.last);
         self.full.push(Segment { bytes, _charge: charge });
         Ok(())
     }
