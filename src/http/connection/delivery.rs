@@ -12,8 +12,10 @@ use tokio::time::Instant;
 
 use super::{Charge, Connection, PROGRESS_BYTES, UnderWay};
 
-/// How a reader takes one answer. The body is handed out in small pieces, and a piece that is dropped was
-/// written to the socket. So a reader makes progress when pieces go, whichever window holds it up.
+/// How a reader takes one answer, until the last of it is written.
+///
+/// The body is handed out in small pieces, and a piece that is dropped was written to the socket. So a
+/// reader makes progress when pieces go, whichever window holds it up.
 #[derive(Debug)]
 pub(super) struct Progress {
     begun: Instant,
@@ -21,12 +23,20 @@ pub(super) struct Progress {
     waiting: AtomicUsize,
     /// Milliseconds from `begun` to when a piece went last, or the first one of those held was handed out.
     last: AtomicU64,
+    /// What the body takes up, unless it counts that itself.
+    _charge: Option<Charge>,
+    _under_way: UnderWay,
 }
 
 impl Progress {
-    fn new() -> Arc<Self> {
-        let begun = Instant::now();
-        Arc::new(Self { begun, waiting: AtomicUsize::new(0), last: AtomicU64::new(0) })
+    fn new(charge: Option<Charge>, under_way: UnderWay) -> Arc<Self> {
+        Arc::new(Self {
+            begun: Instant::now(),
+            waiting: AtomicUsize::new(0),
+            last: AtomicU64::new(0),
+            _charge: charge,
+            _under_way: under_way,
+        })
     }
 
     /// How long the reader has taken nothing while something waits for it.
@@ -78,8 +88,6 @@ pub(super) struct Delivery {
     /// What `inner` gave out and this has not.
     rest: Bytes,
     progress: Arc<Progress>,
-    _charge: Option<Charge>,
-    _under_way: UnderWay,
 }
 
 impl Delivery {
@@ -94,10 +102,9 @@ impl Delivery {
             // As it is: the answer to HEAD tells the length of a body that it does not have.
             return inner;
         }
-        let progress = Progress::new();
+        let progress = Progress::new(charge, under_way);
         connection.follow(&progress);
-        let rest = Bytes::new();
-        Body::new(Self { inner, rest, progress, _charge: charge, _under_way: under_way })
+        Body::new(Self { inner, rest: Bytes::new(), progress })
     }
 }
 
