@@ -16,6 +16,10 @@ use super::intake::{Intake, Refused};
 use super::{Charged, Connection, UnderWay};
 use crate::http::client;
 
+/// What an answer may have that is not counted: less than a connection takes up by itself. So `/healthz`
+/// is answered to an address that has used up its bytes.
+const SMALL: usize = 4 * 1024;
+
 /// Answers a request, whatever its route: its body has a deadline, and what it and the answer take up is
 /// counted.
 pub(crate) async fn answer(
@@ -66,6 +70,7 @@ fn deliver(
     let counted = parts.extensions.get::<Charged>().is_some();
     let bytes = body.size_hint().exact().filter(|_| !counted).unwrap_or(0);
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let bytes = if bytes <= SMALL { 0 } else { bytes };
     let Some(charge) = connection.budget().try_take(bytes) else {
         let (parts, body) = busy().into_parts();
         let body = Delivery::body(body, connection, under_way, None);
