@@ -108,6 +108,8 @@ struct State {
     /// Since when no request is under way.
     idle_since: Instant,
     answers: Vec<Weak<Progress>>,
+    /// What came while no request was under way: heads that are not whole yet.
+    heads: Charge,
 }
 
 /// Why a connection was ended.
@@ -132,7 +134,11 @@ impl Connection {
             requests: AtomicUsize::new(0),
             unasked: AtomicUsize::new(0),
             reset: AtomicBool::new(false),
-            state: Mutex::new(State { idle_since: Instant::now(), answers: Vec::new() }),
+            state: Mutex::new(State {
+                idle_since: Instant::now(),
+                answers: Vec::new(),
+                heads: Charge::default(),
+            }),
         }))
     }
 
@@ -161,16 +167,22 @@ impl Connection {
     pub(crate) fn begin(self: &Arc<Self>) -> UnderWay {
         self.requests.fetch_add(1, Ordering::AcqRel);
         self.unasked.store(0, Ordering::Release);
+        self.state().heads = Charge::default();
         UnderWay(Arc::clone(self))
     }
 
-    /// Counts bytes that came, and says whether they are within the bound.
+    /// Counts bytes that came, and says whether they are within the bounds.
     pub(crate) fn received(&self, bytes: usize) -> bool {
         if 0 < self.requests.load(Ordering::Acquire) {
             return true;
         }
         let before = self.unasked.fetch_add(bytes, Ordering::AcqRel);
-        before.saturating_add(bytes) <= self.limits().unasked_bytes
+        if self.limits().unasked_bytes < before.saturating_add(bytes) {
+            return false;
+        }
+        let Some(charge) = self.budget.try_take(bytes) else { return false };
+        self.state().heads.merge(charge);
+        true
     }
 
     /// Follows how the reader takes one answer.

@@ -172,6 +172,29 @@ mod http2 {
     }
 
     #[tokio::test]
+    async fn a_stream_that_waits_for_events_is_no_stall() {
+        let limits = Limits { keepalive_seconds: 1, ..Limits::default() };
+        let connections = ConnectionLimits { stalled: SOON, ..ConnectionLimits::default() };
+        let server = start(HttpConfig { connections, limits, ..config() }).await;
+        let mut stream = connect(&server).await;
+        let path = "/graphql?query=subscription%7Bforever%7D";
+        let length = u8::try_from(path.len()).unwrap();
+        // Accept is number 19 of HPACK's static table.
+        let accept = [&[0x0f, 4, 17], &b"text/event-stream"[..]].concat();
+        let block =
+            [&[0x82, 0x86, 0x04, length], path.as_bytes(), &[0x01, 1, b'x'], &accept].concat();
+        let request = [hello(65_535), frame(HEADERS, 0x4 | 0x1, 1, &block)].concat();
+        stream.write_all(&request).await.unwrap();
+        let mut seen = Vec::new();
+        while !seen.windows(3).any(|part| part == b":\n\n") {
+            let mut bytes = [0; 1024];
+            let read = timeout(PATIENCE, stream.read(&mut bytes)).await.unwrap().unwrap();
+            assert_ne!(read, 0, "the connection ended");
+            seen.extend_from_slice(&bytes[..read]);
+        }
+    }
+
+    #[tokio::test]
     async fn answers_that_wait_are_bounded_in_bytes() {
         let limits = ConnectionLimits { bytes: 100_000, ..ConnectionLimits::default() };
         // A request that finds no room gives up at once.
@@ -374,4 +397,14 @@ async fn a_batch_shares_the_room_of_one_answer() {
         assert_eq!(refused.get("data"), None);
     }
     assert_eq!(answers.as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn heads_that_do_not_end_are_bounded_in_bytes() {
+    let limits = ConnectionLimits { bytes: 20_000, ..ConnectionLimits::default() };
+    let server = serve(limits).await;
+    let mut stream = connect(&server).await;
+    let head = format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx: {}", "x".repeat(30_000));
+    let _ = stream.write_all(head.as_bytes()).await;
+    rest(&mut stream).await;
 }
