@@ -43,17 +43,17 @@ pub(crate) fn respond<E, I>(
 ) -> Response<Body> {
     let open = Open::new(&endpoint.measure.streams);
     let stopped = endpoint.shutdown.token.clone().cancelled_owned();
-    let events =
-        in_own_task(replies.boxed()).take_until(stopped).scan(false, move |ended, reply| {
-            // Held by the stream, so that it counts as open until the stream is dropped.
-            let _open = &open;
-            let event = (!*ended).then(|| {
-                let (bytes, written) = next(&reply, &room);
-                *ended = !written;
-                stream::iter(bytes)
-            });
-            std::future::ready(event)
-        });
+    let replies = in_own_task(replies.boxed()).take_until(stopped).boxed();
+    let events = stream::unfold(Some(replies), move |replies| {
+        // Held by the stream, so that it counts as open until the stream is dropped.
+        let _open = &open;
+        let room = room.clone();
+        async move {
+            let mut replies = replies?;
+            let (bytes, written) = next(&replies.next().await?, &room);
+            Some((stream::iter(bytes), written.then_some(replies)))
+        }
+    });
     let events = events.flatten();
     let events = events.chain(stream::iter([Bytes::from_static(COMPLETE)]));
     let period = Duration::from_secs(endpoint.limits.keepalive_seconds.max(1));

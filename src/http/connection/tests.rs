@@ -385,6 +385,17 @@ async fn an_answer_that_is_too_large_is_refused() {
 }
 
 #[tokio::test]
+async fn a_stream_whose_event_is_too_large_ends() {
+    let limits = Limits { answer_bytes: 20, ..Limits::default() };
+    let app = app(HttpConfig { limits, ..config() });
+    let query = json!({ "query": "subscription{forever}" });
+    let request = post(query.to_string(), &[("accept", "text/event-stream")]);
+    let answer = timeout(PATIENCE, send(&app, request)).await.expect("the stream ends");
+    assert!(answer.text.contains("LIMIT_EXCEEDED"), "{}", answer.text);
+    assert!(answer.text.ends_with("event: complete\ndata:\n\n"), "{}", answer.text);
+}
+
+#[tokio::test]
 async fn a_batch_shares_the_room_of_one_answer() {
     let app = app(small_answers());
     let half = json!({ "query": "{text(length: 600)}" });
