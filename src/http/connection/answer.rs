@@ -254,7 +254,7 @@ mod tests {
 
     fn room(most: usize, bytes: usize) -> (Room, Arc<Semaphore>) {
         let server = Arc::new(Semaphore::new(bytes));
-        (Room { budget: Budget::new(usize::MAX, None, Arc::clone(&server)), most }, server)
+        (Room { budget: Budget::new(usize::MAX, None, Arc::clone(&server), 0), most }, server)
     }
 
     fn write(room: &Room, bytes: &[u8]) -> Result<Written, NoRoom> {

@@ -12,6 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Budget {
     levels: [Option<Arc<Semaphore>>; 3],
+    /// Bytes of the server below which they are scarce.
+    scarce: usize,
 }
 
 /// Bytes taken from a budget, given back when this is dropped.
@@ -21,14 +23,22 @@ pub(crate) struct Charge {
 }
 
 impl Budget {
-    /// The budget of a connection, of its network (`None`: it has none of its own), and of the server.
+    /// The budget of a connection, of its network (`None`: it has none of its own), and of the server, whose
+    /// bytes are scarce below `scarce`.
     pub(crate) fn new(
         connection: usize,
         network: Option<Arc<Semaphore>>,
         server: Arc<Semaphore>,
+        scarce: usize,
     ) -> Self {
         let connection = Arc::new(Semaphore::new(connection.min(Semaphore::MAX_PERMITS)));
-        Self { levels: [Some(connection), network, Some(server)] }
+        Self { levels: [Some(connection), network, Some(server)], scarce }
+    }
+
+    /// Whether less than a quarter of the server's bytes is left.
+    pub(crate) fn is_scarce(&self) -> bool {
+        let server = self.levels.last().and_then(Option::as_ref);
+        server.is_some_and(|server| server.available_permits() < self.scarce)
     }
 
     /// Takes bytes if they are left now.
@@ -79,7 +89,7 @@ mod tests {
     use super::*;
 
     fn budget(connection: usize, server: &Arc<Semaphore>) -> Budget {
-        Budget::new(connection, None, Arc::clone(server))
+        Budget::new(connection, None, Arc::clone(server), 25)
     }
 
     #[test]
@@ -87,10 +97,11 @@ mod tests {
         let server = Arc::new(Semaphore::new(100));
         let (one, other) = (budget(60, &server), budget(60, &server));
         let mut held = one.try_take(40).unwrap();
-        assert!(one.try_take(21).is_none());
+        assert!(one.try_take(21).is_none() && !one.is_scarce());
         held.merge(one.try_take(20).unwrap());
         assert!(other.try_take(41).is_none(), "the server's store has 40 left");
         let rest = other.try_take(40).unwrap();
+        assert!(one.is_scarce(), "for everybody");
         drop((held, rest));
         assert_eq!(server.available_permits(), 100);
         assert!(one.try_take(60).is_some());

@@ -21,7 +21,9 @@ pub(super) struct Progress {
     begun: Instant,
     /// Pieces that hyper holds.
     waiting: AtomicUsize,
-    /// Milliseconds from `begun` to when a piece went last, or the first one of those held was handed out.
+    /// Milliseconds from `begun` to when the first piece was handed out since hyper held none.
+    since: AtomicU64,
+    /// Milliseconds from `begun` to when a piece went last, or `since`.
     last: AtomicU64,
     /// What the body takes up, unless it counts that itself.
     _charge: Option<Charge>,
@@ -33,6 +35,7 @@ impl Progress {
         Arc::new(Self {
             begun: Instant::now(),
             waiting: AtomicUsize::new(0),
+            since: AtomicU64::new(0),
             last: AtomicU64::new(0),
             _charge: charge,
             _under_way: under_way,
@@ -41,16 +44,25 @@ impl Progress {
 
     /// How long the reader has taken nothing while something waits for it.
     pub(super) fn stalled_for(&self, now: Instant) -> Duration {
+        self.passed(&self.last, now)
+    }
+
+    /// How long the reader has had something waiting for it.
+    pub(super) fn waiting_for(&self, now: Instant) -> Duration {
+        self.passed(&self.since, now)
+    }
+
+    fn passed(&self, moment: &AtomicU64, now: Instant) -> Duration {
         if self.waiting.load(Ordering::Acquire) == 0 {
             return Duration::ZERO;
         }
-        let last = Duration::from_millis(self.last.load(Ordering::Acquire));
-        now.duration_since(self.begun).saturating_sub(last)
+        let moment = Duration::from_millis(moment.load(Ordering::Acquire));
+        now.duration_since(self.begun).saturating_sub(moment)
     }
 
-    fn note(&self) {
+    fn note(&self, moment: &AtomicU64) {
         let passed = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last.store(passed, Ordering::Release);
+        moment.store(passed, Ordering::Release);
     }
 }
 
@@ -62,9 +74,12 @@ struct Piece {
 
 impl Piece {
     fn hand_out(bytes: Bytes, progress: &Arc<Progress>) -> Bytes {
-        if progress.waiting.fetch_add(1, Ordering::AcqRel) == 0 {
-            progress.note();
+        // Noted first, so that nobody sees a piece with an old time.
+        if progress.waiting.load(Ordering::Acquire) == 0 {
+            progress.note(&progress.since);
+            progress.note(&progress.last);
         }
+        progress.waiting.fetch_add(1, Ordering::AcqRel);
         Bytes::from_owner(Self { bytes, progress: Arc::clone(progress) })
     }
 }
@@ -77,7 +92,7 @@ impl AsRef<[u8]> for Piece {
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        self.progress.note();
+        self.progress.note(&self.progress.last);
         self.progress.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -143,5 +158,58 @@ impl HttpBody for Delivery {
             hint.set_upper(upper + rest);
         }
         hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::http::connection::{ConnectionLimits, Ended, Table};
+
+    use super::*;
+
+    /// What becomes of a connection whose reader takes a piece a second, for a minute.
+    async fn read_slowly(connection: &Arc<Connection>) -> Option<Ended> {
+        let progress = Progress::new(None, connection.begin());
+        connection.follow(&progress);
+        let mut piece = Piece::hand_out(Bytes::from_static(b"x"), &progress);
+        let reader = async {
+            for _ in 0..60 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let next = Piece::hand_out(Bytes::from_static(b"x"), &progress);
+                drop(std::mem::replace(&mut piece, next));
+            }
+        };
+        tokio::select! {
+            () = reader => None,
+            ended = connection.ended() => Some(ended),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_slowly_is_cut_off_only_while_bytes_are_scarce() {
+        let limits =
+            ConnectionLimits { bytes: 1000, all_bytes: 1000, ..ConnectionLimits::default() };
+        let table = Table::new(ConnectionLimits { per_address: None, ..limits });
+        let connection = Connection::enter(&table, ([192, 0, 2, 1], 1).into()).unwrap();
+        assert_eq!(read_slowly(&connection).await, None);
+        let others = connection.budget().try_take(751).unwrap();
+        assert_eq!(read_slowly(&connection).await, Some(Ended::Stalled));
+        drop(others);
+        assert_eq!(read_slowly(&connection).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_nothing_is_cut_off() {
+        let table = Table::new(ConnectionLimits::default());
+        let connection = Connection::enter(&table, ([192, 0, 2, 1], 1).into()).unwrap();
+        let progress = Progress::new(None, connection.begin());
+        connection.follow(&progress);
+        let piece = Piece::hand_out(Bytes::from_static(b"x"), &progress);
+        let started = Instant::now();
+        assert_eq!(connection.ended().await, Ended::Stalled);
+        let took = started.elapsed();
+        let limit = connection.limits().stalled;
+        assert!(limit <= took && took <= limit + limit / 10, "{took:?}");
+        drop(piece);
     }
 }

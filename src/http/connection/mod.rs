@@ -39,6 +39,11 @@ use table::{Place, Silent};
 /// A reader makes progress when it takes all that waits for it, or so much.
 const PROGRESS_BYTES: usize = 16 * 1024;
 
+/// Below this part of all bytes, a slow reader is no longer waited for.
+const SCARCE_PART: usize = 4;
+/// What such a reader has of the time that one may make no progress.
+const SCARCE_TIME: u32 = 3;
+
 /// The bounds of connections.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -51,7 +56,9 @@ pub struct ConnectionLimits {
     pub bytes: usize,
     /// Bytes that it keeps for all connections.
     pub all_bytes: usize,
-    /// How long a reader may make no progress while bytes wait for it.
+    /// How long a reader may make no progress while bytes wait for it. While less than a quarter of
+    /// `all_bytes` is left, a reader that has not taken all of an answer in a third of it is cut off, so
+    /// that those who read slowly on purpose don't keep all of them.
     pub stalled: Duration,
     /// How long a connection may have no request under way. It includes the time that a request's
     /// headers take.
@@ -128,7 +135,12 @@ impl Connection {
         let (network, server) = place.bytes();
         Some(Arc::new(Self {
             peer,
-            budget: Budget::new(table.limits.bytes, network, server),
+            budget: Budget::new(
+                table.limits.bytes,
+                network,
+                server,
+                table.limits.all_bytes / SCARCE_PART,
+            ),
             table: Arc::clone(table),
             place,
             requests: AtomicUsize::new(0),
@@ -197,14 +209,18 @@ impl Connection {
     /// Ends when the connection should: its reader has stalled, or nothing was asked for too long.
     pub(crate) async fn ended(&self) -> Ended {
         let limits = self.limits();
-        let period = (limits.stalled.min(limits.idle) / 4).max(Duration::from_millis(1));
+        let period = (limits.stalled.min(limits.idle) / 10).max(Duration::from_millis(1));
         loop {
             tokio::time::sleep(period).await;
             let now = Instant::now();
             let mut state = self.state();
             state.answers.retain(|answer| 0 < answer.strong_count());
             let mut answers = state.answers.iter().filter_map(Weak::upgrade);
-            if answers.any(|answer| limits.stalled <= answer.stalled_for(now)) {
+            let patience = self.budget.is_scarce().then(|| limits.stalled / SCARCE_TIME);
+            let is_slow = |answer: &Progress| {
+                patience.is_some_and(|patience| patience <= answer.waiting_for(now))
+            };
+            if answers.any(|answer| limits.stalled <= answer.stalled_for(now) || is_slow(&answer)) {
                 self.reset_when_dropped();
                 return Ended::Stalled;
             }
