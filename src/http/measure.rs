@@ -86,6 +86,14 @@ impl Measure {
             "frontdesk_graphql_aborts_total",
             "Executions that came to nothing, by reason."
         );
+        describe_counter!(
+            "frontdesk_connections_refused_total",
+            "Connections closed at once since too many were open."
+        );
+        describe_counter!(
+            "frontdesk_connections_ended_total",
+            "Connections ended by the server, since their reader took nothing or nothing was asked."
+        );
         describe_gauge!("frontdesk_graphql_open", "Open sockets and event streams.");
         let refusals = |reason| counter!("frontdesk_graphql_refusals_total", "reason" => reason);
         let aborts = |reason| counter!("frontdesk_graphql_aborts_total", "reason" => reason);

@@ -118,7 +118,8 @@ fn spawn_connection(
                 tracing::debug!(%error, "a connection ended early");
             },
             why = connection.ended() => {
-                metrics::counter!("frontdesk_connections_ended_total").increment(1);
+                let reason = why.reason();
+                metrics::counter!("frontdesk_connections_ended_total", "reason" => reason).increment(1);
                 tracing::debug!(?why, address = %connection.peer, "a connection was ended");
             }
         }

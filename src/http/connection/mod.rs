@@ -128,6 +128,16 @@ pub(crate) enum Ended {
     Idle,
 }
 
+impl Ended {
+    /// For metrics.
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::Stalled => "stalled",
+            Self::Idle => "idle",
+        }
+    }
+}
+
 impl Connection {
     /// A connection from `peer`; none where there are too many.
     pub(crate) fn enter(table: &Arc<Table>, peer: SocketAddr) -> Option<Arc<Self>> {
