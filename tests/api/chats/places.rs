@@ -168,7 +168,8 @@ on_both! {
         test.chatter("Grace").await;
         let caller = Caller::Visitor { network: None };
         let ask = async |email: Option<&str>| {
-            let person = email.map(|email| serde_json::from_value(json!({ "email": email })).unwrap());
+            let person = |email: &str| Person { email: email.to_owned(), ..Person::default() };
+            let person = email.map(person);
             live_chat::request(&test.app, &caller, asked(person)).await
         };
         for _ in 0..5 {
@@ -191,9 +192,9 @@ on_both! {
         let offered = answers.iter().filter(|answer| answer.body["errors"].is_null());
         assert_eq!(offered.map(id).collect::<std::collections::BTreeSet<_>>().len(), 3);
         assert!(answers.iter().all(|a| a.body["errors"].is_null() || a.code() == "RATE_LIMITED"));
-        let named = (0..12).map(async |n: usize| {
-            from(both[n % 2], &format!("192.0.2.{n}"), person("ada@example.com")).await
-        });
+        let addresses: Vec<String> = (0..12).map(|n| format!("192.0.2.{n}")).collect();
+        let named = addresses.iter().enumerate();
+        let named = named.map(|(n, address)| from(both[n % 2], address, person("ada@example.com")));
         let answers = join_all(named).await;
         let offered: Vec<_> =
             answers.iter().filter(|answer| answer.body["errors"].is_null()).map(id).collect();
