@@ -11,7 +11,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_graphql::{Executor, ServerError};
 use axum::{
-    extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket},
+    extract::ws::{CloseFrame, Message, WebSocket},
     http::StatusCode,
 };
 use futures_util::{
@@ -281,10 +281,10 @@ impl<E: Executor, I: Identify> Session<E, I> {
     }
 
     async fn write(&mut self, written: Written) -> Result<(), End> {
-        // What is written is flushed before the next message, so one at a time takes up memory.
-        let _charge = self.room.take(written.len()).map_err(|_| End::try_again_later())?;
-        let text = Utf8Bytes::try_from(written.into_bytes()).map_err(|_| End::Gone)?;
-        self.send(Message::Text(text)).await
+        // Held until the message is flushed, which it is before the next one.
+        let (bytes, _charge) = written.into_whole();
+        let text = String::from_utf8(bytes).map_err(|_| End::Gone)?;
+        self.send(Message::Text(text.into())).await
     }
 
     /// Sends a message to its last byte. A client that takes none for too long is dropped by the socket

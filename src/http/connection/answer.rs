@@ -85,9 +85,10 @@ pub(crate) struct Writer<'a> {
 }
 
 /// Bytes with their charge: both are gone when the last part of the segment is.
+#[derive(Debug)]
 struct Segment {
     bytes: Vec<u8>,
-    _charge: Charge,
+    charge: Charge,
 }
 
 impl AsRef<[u8]> for Segment {
@@ -118,7 +119,7 @@ impl<'a> Writer<'a> {
             self.full.truncate(len / SEGMENT + 1);
             self.last = self.full.pop().map(|segment| segment.bytes).unwrap_or_default();
         }
-        self.last.truncate(len % SEGMENT);
+        self.last.truncate(len - self.full.len() * SEGMENT);
         self.failed.take()
     }
 
@@ -141,17 +142,14 @@ impl<'a> Writer<'a> {
         }
         match self.failed {
             Some(why) => Err(why),
-            None => {
-                let segments = self.full.into_iter().map(Bytes::from_owner).collect();
-                Ok(Written { segments })
-            }
+            None => Ok(Written { segments: self.full }),
         }
     }
 
     fn seal(&mut self) -> Result<(), NoRoom> {
         let charge = self.room.take(self.last.len()).inspect_err(|why| self.failed = Some(*why))?;
         let bytes = std::mem::take(&mut self.last);
-        self.full.push(Segment { bytes, _charge: charge });
+        self.full.push(Segment { bytes, charge });
         Ok(())
     }
 
@@ -185,36 +183,37 @@ impl Write for Writer<'_> {
 /// An answer as bytes.
 #[derive(Debug)]
 pub(crate) struct Written {
-    segments: VecDeque<Bytes>,
+    segments: Vec<Segment>,
 }
 
 impl Written {
-    pub(crate) fn len(&self) -> usize {
-        self.segments.iter().map(Bytes::len).sum()
+    fn len(&self) -> usize {
+        self.segments.iter().map(|segment| segment.bytes.len()).sum()
     }
 
-    /// The answer in one piece, for a transport that takes no other.
-    pub(crate) fn into_bytes(mut self) -> Bytes {
-        match self.segments.len() {
-            0 | 1 => self.segments.pop_front().unwrap_or_default(),
-            _ => {
-                let mut whole = Vec::with_capacity(self.len());
-                // Each segment goes as soon as it is copied.
-                for segment in self.segments.drain(..) {
-                    whole.extend_from_slice(&segment);
-                }
-                whole.into()
-            }
+    /// The answer in one piece, for a transport that takes no other, and its charge.
+    pub(crate) fn into_whole(self) -> (Vec<u8>, Charge) {
+        let length = self.len();
+        let mut segments = self.segments.into_iter();
+        let Some(Segment { mut bytes, mut charge }) = segments.next() else {
+            return (Vec::new(), Charge::default());
+        };
+        bytes.reserve_exact(length - bytes.len());
+        // Each segment goes as soon as it is copied.
+        for segment in segments {
+            bytes.extend_from_slice(&segment.bytes);
+            charge.merge(segment.charge);
         }
+        (bytes, charge)
     }
 
     pub(crate) fn into_segments(self) -> VecDeque<Bytes> {
-        self.segments
+        self.segments.into_iter().map(Bytes::from_owner).collect()
     }
 
     pub(crate) fn into_body(self) -> Body {
         let left = self.len() as u64;
-        Body::new(Segments { segments: self.segments, left })
+        Body::new(Segments { segments: self.into_segments(), left })
     }
 }
 
@@ -274,7 +273,10 @@ mod tests {
         assert_eq!(server.available_permits(), 50_000 + SEGMENT);
         drop(segments);
         assert_eq!(server.available_permits(), 100_000);
-        assert_eq!(write(&room, &text).unwrap().into_bytes(), text);
+        let (whole, charge) = write(&room, &text).unwrap().into_whole();
+        assert_eq!((whole, server.available_permits()), (text, 50_000));
+        drop(charge);
+        assert_eq!(server.available_permits(), 100_000);
     }
 
     #[test]
@@ -298,7 +300,7 @@ mod tests {
             assert_eq!(writer.rewind(kept), Some(NoRoom::TooLarge(40_000)));
             writer.write_all(b"c").unwrap();
             let expected = [vec![b'a'; kept], vec![b'c']].concat();
-            assert_eq!(writer.finish().unwrap().into_bytes(), expected, "{kept}");
+            assert_eq!(writer.finish().unwrap().into_whole().0, expected, "{kept}");
         }
         assert_eq!(server.available_permits(), 100_000);
     }
