@@ -9,7 +9,7 @@ use super::assign::{Won, assign};
 use super::book::{self, Outcome, Way};
 use super::change::fresh;
 use super::request::{Checked, model};
-use super::{Booked, consequences, limits, range};
+use super::{Booked, consequences, limits, range, turned_away};
 use crate::app::App;
 use crate::scheduling;
 use crate::service::access::Caller;
@@ -17,7 +17,7 @@ use crate::service::calendar::{self, Answer};
 use crate::service::changes::{self, Change};
 use crate::service::routing::meeting::Line;
 use crate::service::routing::{self, Purpose, Resolved};
-use crate::service::{Error, Result, schedule};
+use crate::service::{Error, Result, blocked_visitor, schedule};
 use crate::store::booking::{CONFIRMED, HELD, Model};
 use crate::store::outbox::{self, About, ConfirmBooking, Kind, New, Payload};
 use crate::store::{self, JsonOf, agent, booking, booking_confirmation, is_guard_violation};
@@ -153,7 +153,7 @@ pub fn confirm_url(app: &App, id: Uuid) -> url::Url {
 }
 
 /// Books what the holder of the token asked for: the time that is held, or else that time if it is still free.
-/// Whoever asks again is answered with the same booking.
+/// Whoever asks again is answered with the same booking. A visitor who was blocked meanwhile books nothing.
 ///
 /// # Errors
 /// `NOT_FOUND` for a token that opens nothing, or no longer; `RATE_LIMITED` where the mailbox has as many
@@ -169,12 +169,15 @@ pub async fn confirm(app: &App, caller: &Caller, token: &str) -> Result<Booked> 
         return Ok(made(app, booking));
     }
     let kept = to_confirm(app, id).await?.ok_or_else(unknown)?;
+    let request = Checked::restore(kept.request.0)?;
+    if blocked_visitor::is_blocked(app, &request.person.email).await? {
+        return turned_away(app, &request.locale).await;
+    }
     if kept.held
         && let Some(booking) = book_held(app, caller, id).await?
     {
         return Ok(made(app, booking));
     }
-    let request = Checked::restore(kept.request.0)?;
     let (person, company) = (Some(&request.person), request.company.as_ref());
     let resolved = routing::resolve(app, Purpose::Meeting, request.route, person, company).await?;
     let (outcome, refusals) =

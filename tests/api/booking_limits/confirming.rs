@@ -189,3 +189,22 @@ on_both! {
         world.confirm(&token).await.data("/confirmBooking/booking");
     }
 }
+
+on_both! {
+    async fn whoever_is_blocked_meanwhile_confirms_nothing(world: Strict) {
+        assert_eq!(world.ask(0, "eve@spam.example").await["held"], true);
+        let token = world.token("eve@spam.example").await;
+        let block = "mutation { blockVisitors(input: { domains: [\"spam.example\"] }) { blocked { domain } } }";
+        world.test.0.admin(block, json!({})).await.data("/blockVisitors/blocked/0");
+        let refused = world.confirm(&token).await.data("/confirmBooking");
+        assert_eq!(refused["__typename"], "SlotUnavailable");
+        assert_eq!(refused["alternatives"], json!([]));
+        assert_eq!(world.seen().await, 0);
+        // No mail is sent either.
+        world.test.0.deliver().await;
+        let before = world.test.0.mails.mails().len();
+        assert_eq!(world.ask(1, "bob@spam.example").await["__typename"], "SlotUnavailable");
+        world.test.0.deliver().await;
+        assert_eq!(world.test.0.mails.mails().len(), before);
+    }
+}
