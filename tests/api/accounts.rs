@@ -475,7 +475,7 @@ on_both! {
         is(post("fd_wrong", path, &[]).await, 401, "UNAUTHENTICATED");
         for (profile, status, code) in [
             (Profile::Admin, 200, ""), (Profile::SalesAdmin, 200, ""),
-            (Profile::MarketingAdmin, 200, ""), (Profile::MarketingUser, 403, "FORBIDDEN"),
+            (Profile::MarketingAdmin, 403, "FORBIDDEN"), (Profile::MarketingUser, 403, "FORBIDDEN"),
             (Profile::LiveAgent, 403, "FORBIDDEN"), (Profile::CalendarAgent, 403, "FORBIDDEN"),
         ] {
             is(post(&test.key(profile).await, path, &[]).await, status, code);

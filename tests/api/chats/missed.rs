@@ -72,7 +72,7 @@ on_both! {
     async fn a_mail_shows_what_its_reader_may_see(test: Test) {
         let update = "mutation($id: ID!, $profile: Profile!) {
             updateAgent(input: { agentId: $id, profile: $profile }) { id } }";
-        for (name, profile) in [("Sees", "MARKETING_USER"), ("Own", "LIVE_AGENT"), ("Blind", "CALENDAR_AGENT")] {
+        for (name, profile) in [("Sees", "SALES_ADMIN"), ("Own", "LIVE_AGENT"), ("Blind", "CALENDAR_AGENT")] {
             let agent = test.agent(name).await;
             test.admin(update, json!({ "id": agent, "profile": profile })).await.data("/updateAgent");
             subscribe(&test, &agent).await;

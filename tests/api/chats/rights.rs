@@ -20,9 +20,10 @@ on_both! {
             "route": { "agentId": grace.id }, "message": "Hello",
             "person": { "email": "ada@visitors.example" }, "company": { "name": "Analytical Engines" },
         })).await;
+        let sales = test.key(Profile::SalesAdmin).await;
         let marketing = test.key(Profile::MarketingUser).await;
         let live = test.key(Profile::LiveAgent).await;
-        for bearer in ["", &grace.token, &other.token, &marketing, &live] {
+        for bearer in ["", &grace.token, &other.token, &sales, &marketing, &live] {
             let query = format!("query($id: ID!) {{ liveChatRequest(id: $id) {{ {OPEN} }} }}");
             assert_eq!(test.send(bearer, &query, json!({ "id": id })).await.data("/liveChatRequest/id"), json!(id));
         }
@@ -30,7 +31,7 @@ on_both! {
             let query = format!("query($id: ID!) {{ liveChatRequest(id: $id) {{ {field} }} }}");
             for (bearer, expected) in [
                 ("", "UNAUTHENTICATED"), (grace.token.as_str(), "OK"), (&other.token, "FORBIDDEN"),
-                (&marketing, "OK"), (&live, "FORBIDDEN"),
+                (&sales, "OK"), (&marketing, "FORBIDDEN"), (&live, "FORBIDDEN"),
             ] {
                 let answer = test.send(bearer, &query, json!({ "id": id })).await;
                 let found = if answer.body.get("errors").is_none() { "OK" } else { answer.code() };
@@ -43,7 +44,8 @@ on_both! {
             let seen = async |bearer: &str| test.send(bearer, node, json!({ "id": named })).await.data("/node");
             assert_eq!(seen(&grace.token).await["id"], *named);
             assert_eq!(seen(&other.token).await, Value::Null);
-            assert_eq!(seen(&marketing).await["id"], *named);
+            assert_eq!(seen(&sales).await["id"], *named);
+            assert_eq!(seen(&marketing).await, Value::Null);
         }
     }
 
