@@ -372,7 +372,9 @@ on_both! {
             match visitor.as_str() {
                 Some(name) if is_long => {
                     assert_eq!(name.chars().count(), 80);
-                    assert!(name.ends_with('…') && long.starts_with(name.trim_end_matches('…')));
+                    // Signs are cut off by zero-width spaces, and what joins characters is gone.
+                    let name = name.strip_suffix('…').unwrap().replace('\u{200B}', "");
+                    assert!(long.replace('\u{200D}', "").starts_with(&name), "{name}");
                 }
                 name => assert_eq!(name, shown),
             }
