@@ -273,6 +273,7 @@ on_both! {
             registerPushSubscription(input: {
                 agentId: $a, endpoint: \"https://push.example/1\", keys: $keys }) { id }
             setLiveChatOverride(input: { agentId: $a, status: AVAILABLE }) { id }
+            blockVisitors(input: { domains: [\"spam.example\"] }) { blocked { id } }
             requestLiveChat(input: {}) { ... on LiveChatOffered { request { id offers { id } } } } }";
         let keys = json!({
             "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
@@ -296,9 +297,10 @@ on_both! {
             ("Webhook", text(&more["createWebhook"]["webhook"]["id"])),
             ("PushRegistration", text(&more["registerPushSubscription"]["id"])),
             ("LiveChatRequest", text(&more["requestLiveChat"]["request"]["id"])),
+            ("BlockedVisitor", text(&more["blockVisitors"]["blocked"][0]["id"])),
             ("LiveChatOffer", text(&more["requestLiveChat"]["request"]["offers"][0]["id"])),
         ];
-        let of_administrators = ["Delivery", "Team", "Account", "RoutingRule", "Webhook"];
+        let of_administrators = ["Delivery", "Team", "Account", "RoutingRule", "Webhook", "BlockedVisitor"];
         let kinds = test.admin("{ __type(name: \"Node\") { possibleTypes { name } } }", json!({})).await;
         assert_eq!(kinds.data("/__type/possibleTypes").as_array().unwrap().len(), nodes.len());
         let own = test.token(&agent, 60).await;
