@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use calendar_http::HttpClient;
 use calendar_provider::CalendarProvider;
@@ -26,6 +27,7 @@ use crate::service::shared_reads::SharedReads;
 use crate::store::agent::Candidate;
 use crate::store::credential::{agent_token, api_key};
 use crate::store::{agent, booking};
+use crate::work::Heavy;
 
 /// What a process holds. Cheap to share behind an [`Arc`].
 pub struct App {
@@ -59,6 +61,10 @@ pub struct App {
     pub by_id: SharedById,
     /// Reads of agents' tokens by their hash, shared by requests.
     pub agent_tokens: SharedReads<Vec<u8>, agent_token::InForce>,
+    /// How many agents took meetings when all were last read: an estimate of what the next read costs.
+    pub agents_seen: AtomicU64,
+    /// Threads for heavy work.
+    pub heavy: Heavy,
     /// How often what routing goes by has changed, read for many requests at once.
     pub routing_revision: SharedReads<(), i64>,
     /// Rules and teams, as they were when last read.
@@ -118,6 +124,8 @@ impl App {
         let by_key = |provider: Arc<dyn CalendarProvider>| (provider.about().id.clone(), provider);
         Self {
             process: parts.ids.uuid(parts.clock.now()),
+            heavy: Heavy::new(crate::store::heavy_at_once(&parts.db)),
+            agents_seen: AtomicU64::new(0),
             db: parts.db,
             clock: parts.clock,
             ids: parts.ids,
@@ -146,6 +154,11 @@ impl App {
     /// The present instant.
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
+    }
+
+    /// How many agents took meetings when all were last read.
+    pub fn agents_seen(&self) -> u64 {
+        self.agents_seen.load(Ordering::Relaxed)
     }
 
     /// A new identifier.

@@ -18,6 +18,7 @@ use crate::config::{Bookings, Config, ConfigError, Proof};
 use crate::server::{self, Migrations, Serve, print};
 use crate::service::access::Profile;
 use crate::service::credential;
+use crate::work::Allowance;
 use crate::{cluster, demo, graphql, ids, telemetry};
 
 /// Calendars beside those that Frontdesk has itself.
@@ -240,6 +241,16 @@ fn key_id(text: &str) -> Result<Uuid, &'static str> {
 /// The settings as TOML, but for what is secret.
 fn shown(config: &Config) -> String {
     let (limits, delivery, sync) = (&config.limits, &config.delivery, &config.sync);
+    let points: String =
+        [("visitors", limits.visitors), ("agents", limits.agents), ("api_keys", limits.api_keys)]
+            .map(|(of, allowance)| {
+                let Allowance { points_per_second, burst, points_per_operation } = allowance;
+                format!(
+                    "[limits.{of}]\npoints_per_second = {points_per_second}\nburst = {burst}\n\
+             points_per_operation = {points_per_operation}\n\n"
+                )
+            })
+            .concat();
     let push_url = match &config.push_url {
         Some(url) => format!("push_url = \"{url}\""),
         None => "# push_url is not given, and public_url is not https".to_owned(),
@@ -258,8 +269,9 @@ fn shown(config: &Config) -> String {
          database_connections = {}\n# mail_url is not shown\nmail_from = {:?}\n{secret_key}\n\
          cors_origins = {:?}\nreturn_urls = {:?}\n{push_url}\npush_contact = \"{}\"\nallow_private_addresses = {}\ntrusted_proxies = {}\ndefault_locale = {:?}\nlog_format = \"{}\"\n\
          meeting_fallback = {:?}\n\n\
-         [limits]\nrequests_per_second = {}\nrequest_burst = {}\nmails_per_hour = {}\nlive_chats_per_hour = {}\n\
+         [limits]\nmails_per_hour = {}\nlive_chats_per_hour = {}\n\
          calendar_staleness_minutes = {}\nprovider_timeout_seconds = {}\n\n\
+         {points}\
          [delivery]\ngive_up_after_minutes = {}\nfirst_retry_seconds = {}\n\
          longest_retry_minutes = {}\nconference_wait_seconds = {}\nlease_seconds = {}\n\
          concurrency = {}\npoll_milliseconds = {}\n\n\
@@ -283,8 +295,6 @@ fn shown(config: &Config) -> String {
         config.default_locale,
         format!("{:?}", config.log_format).to_lowercase(),
         config.meeting_fallback,
-        limits.requests_per_second,
-        limits.request_burst,
         limits.mails_per_hour,
         limits.live_chats_per_hour,
         limits.calendar_staleness_minutes,

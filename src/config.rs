@@ -16,11 +16,13 @@ use figment::value::Dict;
 use lettre::message::Mailbox;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use url::Url;
 
 pub use bookings::Bookings;
 pub use proof::{Proof, VerifierKind};
+
+use crate::work::{Allowance, Allowances};
 use written::Written;
 
 const DEFAULTS: &str = include_str!("defaults.toml");
@@ -90,13 +92,27 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "said where the values stand")]
 pub struct Limits {
-    pub requests_per_second: u32,
-    pub request_burst: u32,
+    pub visitors: Allowance,
+    pub agents: Allowance,
+    pub api_keys: Allowance,
     pub mails_per_hour: i32,
     pub live_chats_per_hour: i32,
     pub calendar_staleness_minutes: u32,
     pub provider_timeout_seconds: u32,
     pub answer_bytes: usize,
+    /// Names of earlier versions, to say what took their place.
+    #[serde(default)]
+    requests_per_second: Option<IgnoredAny>,
+    #[serde(default)]
+    request_burst: Option<IgnoredAny>,
+}
+
+impl Limits {
+    /// How many points each kind of caller has.
+    pub const fn points(&self) -> Allowances {
+        let Self { visitors, agents, api_keys, .. } = *self;
+        Allowances { visitors, agents, api_keys }
+    }
 }
 
 /// How many connections there may be, and what each may hold. See `src/defaults.toml`.

@@ -24,5 +24,6 @@ pub mod server;
 pub mod service;
 pub mod store;
 pub mod telemetry;
+pub mod work;
 
 pub use command_line::run_with;

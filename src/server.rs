@@ -31,6 +31,8 @@ pub use migrations::{are_pending, migrate};
 
 /// Most connections to SQLite: it has one writer at a time, and each costs memory.
 const SQLITE_CONNECTIONS: u32 = 4;
+/// What a call elsewhere than to GraphQL counts for, of a visitor's points.
+const POINTS_OF_A_CALL: u64 = 1_000;
 /// How long the database may take to be closed.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -201,6 +203,8 @@ fn router(app: &Arc<App>, shutdown: Shutdown) -> anyhow::Result<Router> {
     let router = http::router(Http {
         schema: graphql::schema(Arc::clone(app)),
         identify: graphql::Identifier(Arc::clone(app)),
+        price: Some(graphql::prices(app)),
+        heavy: app.heavy.clone(),
         readiness: migrations::readiness(app.db.clone()),
         metrics: Some(http::install_metrics()?),
         config: http_config(&app.config),
@@ -217,12 +221,16 @@ fn router(app: &Arc<App>, shutdown: Shutdown) -> anyhow::Result<Router> {
 
 fn http_config(config: &Config) -> HttpConfig {
     let connections = config.connections;
-    // Both are checked to be at least one.
-    let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+    let points = config.limits.points();
+    let at_least_one = |number: u64| {
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
+    };
     HttpConfig {
+        points: Some(points),
         rate_limit: Some(RateLimit {
-            per_second: at_least_one(config.limits.requests_per_second),
-            burst: at_least_one(config.limits.request_burst),
+            per_second: at_least_one(points.visitors.points_per_second / POINTS_OF_A_CALL),
+            burst: at_least_one(points.visitors.burst / POINTS_OF_A_CALL),
         }),
         connections: ConnectionLimits {
             total: connections.total,

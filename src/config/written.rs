@@ -13,7 +13,10 @@ use super::{
     Bookings, CalendarSettings, Config, ConfigError, Connections, DatabaseUrl, Delivery, Hidden,
     Limits, LiveChat, LogFormat, Reminders, Sync, problem,
 };
+use crate::work::{Allowance, LEAST_BURST};
 
+/// Most points of any kind.
+const MOST_POINTS: u64 = 1_000_000_000;
 /// Most reminders of one meeting.
 const MOST_REMINDERS: usize = 5;
 
@@ -137,8 +140,10 @@ impl Written {
 
 impl Limits {
     fn check(self) -> Result<Self, ConfigError> {
-        between("limits.requests_per_second", self.requests_per_second, 1..=1_000_000)?;
-        between("limits.request_burst", self.request_burst, 1..=1_000_000)?;
+        self.refuse_former_names()?;
+        check_allowance("visitors", self.visitors)?;
+        check_allowance("agents", self.agents)?;
+        check_allowance("api_keys", self.api_keys)?;
         between("limits.mails_per_hour", self.mails_per_hour, 1..=1_000_000)?;
         between("limits.live_chats_per_hour", self.live_chats_per_hour, 1..=1_000_000)?;
         let staleness = self.calendar_staleness_minutes;
@@ -161,6 +166,35 @@ impl Connections {
         between("connections.all_buffer_bytes", self.all_buffer_bytes, least..=1 << 40)?;
         Ok(self)
     }
+}
+
+impl Limits {
+    /// Requests are counted by what they cost now.
+    fn refuse_former_names(&self) -> Result<(), ConfigError> {
+        let former = [
+            ("limits.requests_per_second", self.requests_per_second.is_some(), "points_per_second"),
+            ("limits.request_burst", self.request_burst.is_some(), "burst"),
+        ];
+        for (key, is_given, successor) in former {
+            if is_given {
+                let allowed = format!(
+                    "its place was taken by limits.visitors.{successor}; a small query costs some \
+                     500 points"
+                );
+                return Err(problem(key, "no setting any more", allowed));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whatever is set, one `slots` over 62 days for 5,000 agents stays within reach.
+fn check_allowance(of: &str, allowance: Allowance) -> Result<(), ConfigError> {
+    let key = |name: &str| format!("limits.{of}.{name}");
+    between(&key("points_per_second"), allowance.points_per_second, 1..=MOST_POINTS)?;
+    between(&key("burst"), allowance.burst, LEAST_BURST..=MOST_POINTS)?;
+    let most = allowance.points_per_operation;
+    between(&key("points_per_operation"), most, LEAST_BURST..=MOST_POINTS)
 }
 
 impl Delivery {

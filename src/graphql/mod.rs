@@ -7,6 +7,7 @@ pub mod availability;
 pub mod blocked_visitor;
 pub mod booking;
 pub mod calendar;
+mod cost;
 pub mod delivery;
 pub mod drift;
 pub mod error;
@@ -32,11 +33,13 @@ pub mod why;
 
 use std::sync::Arc;
 
-use async_graphql::{MergedObject, MergedSubscription, Schema as AnySchema, SchemaBuilder};
+use async_graphql::{Data, MergedObject, MergedSubscription, Schema as AnySchema, SchemaBuilder};
 
 use crate::app::App;
-use crate::http::{Credentials, CredentialsEnd, Identify, Identity};
+use crate::http::{Credentials, CredentialsEnd, Identify, Identity, Price};
 use crate::service;
+use crate::service::access::Caller;
+use crate::work::Payer;
 
 /// Most points of one operation: each selection costs one, each list as many times what it holds as
 /// it can have entries; lists of hundreds by fewer, see `page`.
@@ -105,6 +108,11 @@ pub fn schema(app: Arc<App>) -> Schema {
     builder().data(app).finish()
 }
 
+/// What documents of the schema cost.
+pub fn prices(app: &Arc<App>) -> Price {
+    Arc::new(cost::Prices::new(app))
+}
+
 /// The schema as text: what `schema.graphql` holds.
 pub fn sdl() -> String {
     builder().finish().sdl()
@@ -123,14 +131,20 @@ impl Identify for Identifier {
             service::access::identify(&self.0, credentials.bearer, credentials.client.network())
                 .await;
         let known = known.map_err(error::ApiError::from)?;
+        let payer = match &known.caller {
+            Caller::Visitor { network } => Payer::Visitor(*network),
+            Caller::Key { id, .. } => Payer::Key(*id),
+            Caller::Agent { id, .. } => Payer::Agent(*id),
+        };
         let expires_at = known.expires_at;
-        let mut identity = Identity::default();
-        identity.data.insert(known.caller.clone());
-        identity.end = CredentialsEnd {
+        let mut data = Data::default();
+        data.insert(known.caller.clone());
+        let end = CredentialsEnd {
             valid_for: expires_at
                 .map(|expiry| (expiry - self.0.now()).to_std().unwrap_or_default()),
             revoked: service::credential::revoked(&self.0, known),
         };
+        let mut identity = Identity { payer, data, end };
         loaders::add(&mut identity.data, &self.0);
         Ok(identity)
     }

@@ -1,32 +1,34 @@
 //! Slots for visitors.
 //!
 //! A list of 400 slots would cost async-graphql a future for each field of each; the days are
-//! therefore one output type that writes its value straight from what was selected. A selection that
-//! is more than plain fields (fragments, directives, one name twice) takes the usual way.
+//! therefore one output type that writes its value straight from what was selected.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use async_graphql::parser::types::{Field, Selection, SelectionSet};
+use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
 use async_graphql::{Context, ID, Object};
 use async_graphql::{
-    ContextSelectionSet, InputObject, Name, OneofObject, OutputType, Positioned, ServerResult,
-    SimpleObject, Value,
+    ContextSelectionSet, InputObject, OneofObject, OutputType, Positioned, SelectionField,
+    ServerError, ServerResult, SimpleObject, Value,
 };
 use calendar_provider::TimeRange;
 use chrono::{DateTime as Instant, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::value::to_raw_value;
 
 use super::access::{app, authorise, read_id};
-use super::error::Result;
+use super::error::{ApiError, Result};
 use super::scalars::{Date, DateTime, InstantText, Locale, TimeZone};
 use super::visitor::{CompanyInput, PersonInput};
-use crate::http::Prewritten;
+use crate::http::{Part, Prewritten};
 use crate::ids;
 use crate::service::slots::{self as service, Days, Route};
 use crate::service::{Error, fallback, text, visitor};
+use crate::work::{Refused, Work};
 
 /// A time a visitor can book now.
 #[derive(Clone, Debug, SimpleObject)]
@@ -140,14 +142,18 @@ impl SlotQuery {
             false => None,
         };
         let fallback = fallback.map(|fallback| MeetingFallback { message: fallback.message });
-        let days = SlotDays::new(days, &slots);
+        let days = SlotDays::new(days, &slots, &ctx.field());
         Ok(SlotCalendar { time_zone: input.time_zone, days, fallback })
     }
 }
 
 /// The days of a [`SlotCalendar`].
 #[derive(Debug)]
-pub struct SlotDays(Vec<Day>);
+pub struct SlotDays {
+    days: Arc<[Day]>,
+    /// By the name in the answer: one that is selected twice is answered with all that is selected of it.
+    selections: Vec<(String, Arc<DaySelection>)>,
+}
 
 #[derive(Debug)]
 struct Day {
@@ -156,8 +162,8 @@ struct Day {
 }
 
 impl SlotDays {
-    /// Puts each slot into its day. `slots` are in order of start.
-    fn new(days: Days, slots: &[TimeRange]) -> Self {
+    /// Puts each slot into its day. `slots` are in order of start; `calendar` is the field that they are for.
+    fn new(days: Days, slots: &[TimeRange], calendar: &SelectionField<'_>) -> Self {
         let mut found: Vec<Day> = days
             .from
             .iter_days()
@@ -172,7 +178,14 @@ impl SlotDays {
                 day.slots.push(*slot);
             }
         }
-        Self(found)
+        Self { days: found.into(), selections: selections(calendar) }
+    }
+
+    /// What is selected under the name that a field has in the answer.
+    fn selection(&self, field: &Field) -> Option<Arc<DaySelection>> {
+        let key = &field.response_key().node;
+        let found = self.selections.iter().find(|(name, _)| name == key.as_str());
+        found.map(|(_, selection)| Arc::clone(selection))
     }
 
     /// The usual form.
@@ -181,9 +194,46 @@ impl SlotDays {
             date: day.date.into(),
             slots: day.slots.iter().copied().map(Into::into).collect(),
         };
-        self.0.iter().map(day).collect()
+        self.days.iter().map(day).collect()
+    }
+
+    /// What writing them costs, in points: each field of each slot costs some nanoseconds.
+    fn cost(&self, selection: &DaySelection) -> u64 {
+        let slots: usize = self.days.iter().map(|day| day.slots.len()).sum();
+        u64::try_from(slots * selection.slot_fields() / FIELDS_A_POINT).unwrap_or(u64::MAX)
     }
 }
+
+/// Writes the days as they were selected: few at once, many one after the other, yielding to others now and then.
+async fn write(
+    days: Arc<[Day]>,
+    selection: Arc<DaySelection>,
+    cost: u64,
+) -> serde_json::Result<Part> {
+    let selection = &*selection;
+    if cost <= WRITTEN_AT_ONCE {
+        return to_raw_value(&WrittenDays { days: &days, selection }).map(Part::Whole);
+    }
+    let mut written = Vec::with_capacity(days.len());
+    let mut since = 0;
+    for day in days.iter() {
+        let day = to_raw_value(&WrittenDay { day, selection })?;
+        since += day.get().len();
+        written.push(day);
+        if WRITTEN_BETWEEN_YIELDS <= since {
+            since = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(Part::Items(written))
+}
+
+/// Points of writing that hold up nobody.
+const WRITTEN_AT_ONCE: u64 = 200;
+/// Fields of slots that are written for a point.
+const FIELDS_A_POINT: usize = 20;
+/// Bytes that are written before others have a turn.
+const WRITTEN_BETWEEN_YIELDS: usize = 256 * 1024;
 
 /// Tells the date of instants that come in order, looking the zone up once a day.
 struct DayOf {
@@ -228,94 +278,121 @@ impl OutputType for SlotDays {
         ctx: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        let Some(prewritten) = ctx.data_opt::<Prewritten>() else {
+        let prewritten = ctx.data_opt::<Prewritten>().zip(self.selection(&field.node));
+        let Some((prewritten, selection)) = prewritten else {
             return self.plain().resolve(ctx, field).await;
         };
-        match DaySelection::read(&ctx.item.node) {
-            Some(selection) => prewritten.put(&Written { days: &self.0, selection }),
-            None => {
-                let slots: usize = self.0.iter().map(|day| day.slots.len()).sum();
-                prewritten.reserve((self.0.len() + slots) * PLAIN_BYTES)?;
-                self.plain().resolve(ctx, field).await
-            }
-        }
+        let work = Work::current();
+        let cost = self.cost(&selection);
+        let refused = |refused: Refused| {
+            let error = async_graphql::Error::from(ApiError::from(Error::from(refused)));
+            ctx.set_error_path(error.into_server_error(field.pos))
+        };
+        work.charge_after(cost);
+        let written = work
+            .part(cost, write(Arc::clone(&self.days), selection, cost))
+            .await
+            .map_err(refused)?;
+        let written = written.map_err(|error| ServerError::new(error.to_string(), None))?;
+        prewritten.put(written)
     }
 }
 
-/// What a day or a slot that takes the usual way takes up in an answer, roughly.
-const PLAIN_BYTES: usize = 32;
-
 /// What is asked of each day: names of the answer, and what goes under each.
-struct DaySelection(Vec<(Name, DayPart)>);
+#[derive(Debug, Default)]
+struct DaySelection(Vec<(String, DayPart)>);
 
+#[derive(Debug)]
 enum DayPart {
     TypeName,
     Date,
     Slots(SlotSelection),
 }
 
-struct SlotSelection(Vec<(Name, SlotPart)>);
+#[derive(Debug, Default)]
+struct SlotSelection(Vec<(String, SlotPart)>);
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum SlotPart {
     TypeName,
     StartsAt,
     EndsAt,
 }
 
-/// The plain fields of a selection, or nothing where there is more to it.
-fn plain_fields(set: &SelectionSet) -> Option<Vec<(Name, &Field)>> {
-    let mut fields: Vec<(Name, &Field)> = Vec::with_capacity(set.items.len());
-    for selection in &set.items {
-        let Selection::Field(field) = &selection.node else { return None };
-        let key = field.node.response_key().node.clone();
-        if !field.node.directives.is_empty() || fields.iter().any(|(other, _)| *other == key) {
-            return None;
+fn key(field: SelectionField<'_>) -> &str {
+    field.alias().unwrap_or(field.name())
+}
+
+/// What is selected of the days of a calendar, by the name in the answer.
+fn selections(calendar: &SelectionField<'_>) -> Vec<(String, Arc<DaySelection>)> {
+    let mut found: Vec<(String, DaySelection)> = Vec::new();
+    for field in calendar.selection_set().filter(|field| field.name() == "days") {
+        match found.iter_mut().find(|(name, _)| name == key(field)) {
+            Some((_, selection)) => selection.add(field),
+            None => {
+                let mut selection = DaySelection::default();
+                selection.add(field);
+                found.push((key(field).to_owned(), selection));
+            }
         }
-        fields.push((key, &field.node));
     }
-    Some(fields)
+    found.into_iter().map(|(name, selection)| (name, Arc::new(selection))).collect()
 }
 
 impl DaySelection {
-    fn read(set: &SelectionSet) -> Option<Self> {
-        let part = |(key, field): (Name, &Field)| {
-            let part = match field.name.node.as_str() {
-                "__typename" => DayPart::TypeName,
-                "date" => DayPart::Date,
-                "slots" => DayPart::Slots(SlotSelection::read(&field.selection_set.node)?),
-                _ => return None,
-            };
-            Some((key, part))
+    /// Adds what is selected of `days`, through fragments, without what is skipped. What stands there twice
+    /// under one name is the same field, by validation, and is written once, with all that is selected of it.
+    fn add(&mut self, days: SelectionField<'_>) {
+        for field in days.selection_set() {
+            let known = self.0.iter_mut().find(|(name, _)| name == key(field));
+            match (field.name(), known) {
+                ("slots", Some((_, DayPart::Slots(selection)))) => selection.add(field),
+                ("slots", None) => {
+                    let mut selection = SlotSelection::default();
+                    selection.add(field);
+                    self.0.push((key(field).to_owned(), DayPart::Slots(selection)));
+                }
+                ("date", None) => self.0.push((key(field).to_owned(), DayPart::Date)),
+                ("__typename", None) => self.0.push((key(field).to_owned(), DayPart::TypeName)),
+                _ => {}
+            }
+        }
+    }
+
+    /// How many fields are written of each slot.
+    fn slot_fields(&self) -> usize {
+        let fields = |(_, part): &(String, DayPart)| match part {
+            DayPart::Slots(selection) => selection.0.len(),
+            DayPart::TypeName | DayPart::Date => 0,
         };
-        plain_fields(set)?.into_iter().map(part).collect::<Option<_>>().map(Self)
+        self.0.iter().map(fields).sum()
     }
 }
 
 impl SlotSelection {
-    fn read(set: &SelectionSet) -> Option<Self> {
-        let part = |(key, field): (Name, &Field)| {
-            let part = match field.name.node.as_str() {
+    fn add(&mut self, slots: SelectionField<'_>) {
+        for field in slots.selection_set() {
+            let part = match field.name() {
                 "__typename" => SlotPart::TypeName,
                 "startsAt" => SlotPart::StartsAt,
                 "endsAt" => SlotPart::EndsAt,
-                _ => return None,
+                _ => continue,
             };
-            Some((key, part))
-        };
-        plain_fields(set)?.into_iter().map(part).collect::<Option<_>>().map(Self)
+            if self.0.iter().all(|(name, _)| name != key(field)) {
+                self.0.push((key(field).to_owned(), part));
+            }
+        }
     }
 }
 
-/// The days, as they are written.
-struct Written<'a> {
+struct WrittenDays<'a> {
     days: &'a [Day],
-    selection: DaySelection,
+    selection: &'a DaySelection,
 }
 
-impl Serialize for Written<'_> {
+impl Serialize for WrittenDays<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let selection = &self.selection;
+        let selection = self.selection;
         serializer.collect_seq(self.days.iter().map(|day| WrittenDay { day, selection }))
     }
 }

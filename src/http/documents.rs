@@ -3,10 +3,13 @@
 //! This is no async-graphql extension on purpose: a registered extension costs a boxed future for
 //! every resolved field.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{Arc, OnceLock},
+};
 
 use async_graphql::{
-    Executor, Request, ServerError,
+    Executor, Request, ServerError, Variables,
     parser::{
         parse_query,
         types::{BaseType, DocumentOperations, ExecutableDocument, OperationType},
@@ -16,6 +19,7 @@ use futures_util::FutureExt;
 use moka::sync::Cache;
 
 use super::{
+    cost::{Cost, Pricing, bears_on_cost},
     errors::{BAD_USER_INPUT, LIMIT_EXCEEDED, coded},
     limits::{Excess, Limits, check_document, check_text},
 };
@@ -32,7 +36,22 @@ pub(crate) struct Documents {
     limits: Limits,
     /// Empty when the schema does not tell.
     types: Arc<HashSet<String>>,
-    parsed: Cache<String, Arc<ExecutableDocument>>,
+    parsed: Cache<String, Arc<Parsed>>,
+}
+
+/// A document, with what it costs where that does not depend on variables.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    pub(crate) document: ExecutableDocument,
+    cost: OnceLock<Cost>,
+}
+
+impl Parsed {
+    /// What the document costs with these variables.
+    pub(crate) fn cost(&self, pricing: &dyn Pricing, variables: &Variables) -> Cost {
+        let cost = || pricing.cost(&self.document, variables);
+        if bears_on_cost(variables) { cost() } else { *self.cost.get_or_init(cost) }
+    }
 }
 
 impl Documents {
@@ -50,7 +69,7 @@ impl Documents {
     ///
     /// # Errors
     /// LIMIT_EXCEEDED above a limit, BAD_USER_INPUT where the text is no document.
-    pub(crate) fn get(&self, text: &str) -> Result<Arc<ExecutableDocument>, ServerError> {
+    pub(crate) fn get(&self, text: &str) -> Result<Arc<Parsed>, ServerError> {
         if let Some(document) = self.parsed.get(text) {
             return Ok(document);
         }
@@ -58,7 +77,7 @@ impl Documents {
         let document = parse_query(text).map_err(|error| coded(error.into(), BAD_USER_INPUT))?;
         check_document(&document, &self.limits)?;
         self.check_variable_types(&document)?;
-        let document = Arc::new(document);
+        let document = Arc::new(Parsed { document, cost: OnceLock::new() });
         self.parsed.insert(text.to_owned(), Arc::clone(&document));
         Ok(document)
     }

@@ -1,29 +1,26 @@
 //! Running one operation, whatever transport it came by: identify, count, execute, time out.
 
-use std::{any::Any, num::NonZeroU32, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use async_graphql::{
-    Executor, Request, ServerError,
-    parser::types::{ExecutableDocument, OperationType},
-};
+use async_graphql::{Executor, Request, ServerError, parser::types::OperationType};
 use axum::http::StatusCode;
 use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream};
 use tokio::time::Instant;
 
 use super::{
     Shutdown,
-    client::Client,
     connection::{NoRoom, Room},
+    cost::{self, Cost, Price},
     documents::{Documents, operation_type},
     errors::{self, LIMIT_EXCEEDED, UNAUTHENTICATED, coded},
     identity::{Credentials, Identify, Identity},
     limits::Limits,
     measure::Measure,
     prewritten::{Parts, Prewritten},
-    rate::Limiter,
     request::Params,
     respond::{Refusal, Reply, no_room},
 };
+use crate::work::{Heavy, INLINE, Ledger, OPERATION, Payer, Work};
 
 /// What all transports share.
 pub(crate) struct Endpoint<E, I> {
@@ -31,7 +28,9 @@ pub(crate) struct Endpoint<E, I> {
     pub(crate) identify: I,
     pub(crate) limits: Limits,
     pub(crate) documents: Documents,
-    pub(crate) limiter: Option<Limiter>,
+    pub(crate) ledger: Option<Arc<Ledger>>,
+    pub(crate) heavy: Heavy,
+    pub(crate) price: Option<Price>,
     pub(crate) trusted_proxies: usize,
     pub(crate) origins: Vec<String>,
     pub(crate) graphiql: bool,
@@ -43,6 +42,7 @@ pub(crate) struct Endpoint<E, I> {
 pub(crate) struct Operation {
     request: Request,
     pub(crate) kind: OperationType,
+    cost: Cost,
 }
 
 impl<E: Executor, I: Identify> Endpoint<E, I> {
@@ -51,30 +51,54 @@ impl<E: Executor, I: Identify> Endpoint<E, I> {
         Instant::now() + Duration::from_secs(self.limits.timeout_seconds)
     }
 
-    /// Finds out who is calling. Callers without a key are held to the rate limit, and so are
-    /// those whose key is refused, lest keys be guessed at full speed.
+    /// Finds out who is calling, and charges for one operation. Those whose key is refused pay as visitors, lest
+    /// keys be guessed at full speed.
     ///
     /// # Errors
-    /// 429 above the rate, 401 for a token that is not known.
+    /// 429 for a caller that has used up its points, 401 for a token that is not known.
     pub(crate) async fn identify(&self, credentials: Credentials<'_>) -> Result<Identity, Refusal> {
+        let visitor = Payer::Visitor(credentials.client.network());
         if credentials.bearer.is_none() {
-            self.limit_rate(credentials.client, NonZeroU32::MIN)?;
+            self.charge(visitor, OPERATION)?;
         }
         let identified = self.identify.identify(credentials).await;
-        if identified.is_err() && credentials.bearer.is_some() {
-            self.limit_rate(credentials.client, NonZeroU32::MIN)?;
+        if credentials.bearer.is_some() {
+            let payer = identified.as_ref().map_or(visitor, |identity| identity.payer);
+            self.charge(payer, OPERATION)?;
         }
         identified.map_err(Refusal::identity)
     }
 
     /// # Errors
-    /// 429 above the rate.
-    pub(crate) fn limit_rate(&self, client: Client, operations: NonZeroU32) -> Result<(), Refusal> {
-        let Some(limiter) = &self.limiter else { return Ok(()) };
-        limiter.take(client, operations).map_err(|wait| {
+    /// 429 where the account does not hold so many points.
+    pub(crate) fn charge(&self, payer: Payer, points: u64) -> Result<(), Refusal> {
+        let Some(ledger) = &self.ledger else { return Ok(()) };
+        let now = std::time::Instant::now();
+        ledger.take(payer, points, 0, now).map_err(|refused| {
             self.measure.rate_limited.increment(1);
-            Refusal::rate_limited(wait)
+            Refusal::work(refused, cost::headers(0, ledger.standing(payer, now).as_ref()))
         })
+    }
+
+    /// Charges for what the document of an operation says.
+    fn admit(&self, operation: &Operation, payer: Payer) -> Result<Work, Refusal> {
+        let work = Work::new(payer, self.ledger.clone(), self.heavy.clone());
+        work.note(OPERATION);
+        work.charge(operation.cost.points).map_err(|refused| {
+            self.measure.rate_limited.increment(1);
+            Refusal::work(refused, cost::headers(work.spent(), work.standing().as_ref()))
+        })?;
+        Ok(work)
+    }
+
+    /// Whether an operation is done on the heavy threads: one that weighs much, and any of a caller who has
+    /// asked for much lately. Mutations stay, since others may wait for the locks that they hold.
+    fn is_heavy(&self, operation: &Operation, payer: Payer) -> bool {
+        let is_busy = || {
+            let ledger = self.ledger.as_ref();
+            ledger.is_some_and(|ledger| ledger.is_busy(payer, std::time::Instant::now()))
+        };
+        operation.kind == OperationType::Query && (INLINE < operation.cost.weight || is_busy())
     }
 
     /// Parses and counts the document and selects the operation.
@@ -89,46 +113,72 @@ impl<E: Executor, I: Identify> Endpoint<E, I> {
     }
 
     fn try_prepare(&self, params: Params) -> Result<Operation, ServerError> {
-        let document = self.documents.get(&params.query)?;
+        let parsed = self.documents.get(&params.query)?;
+        let document = &parsed.document;
         let name = params.operation_name();
-        let kind = operation_type(&document, name)?;
+        let kind = operation_type(document, name)?;
+        let mut cost = Cost::default();
+        if let Some(pricing) = &self.price {
+            cost = parsed.cost(&**pricing, &params.variables);
+            let expected = pricing.expected(document, &params.variables);
+            cost.weight = cost.weight.saturating_add(expected);
+        }
         let name = name.map(str::to_owned);
         let mut request = Request::new(params.query).variables(params.variables);
         request.operation_name = name;
-        request.set_parsed_query(ExecutableDocument::clone(&document));
-        Ok(Operation { request, kind })
+        request.set_parsed_query(document.clone());
+        Ok(Operation { request, kind, cost })
     }
 
     /// Runs a query or a mutation to its end, or to the deadline. A future that is given up is
     /// dropped, so an open transaction in it rolls back; a live chat whose transaction others share is made.
+    ///
+    /// # Errors
+    /// 429 where the caller's account does not hold what the document costs, or too much waits already.
     pub(crate) async fn execute(
         &self,
         operation: Operation,
         identity: Identity,
         deadline: Instant,
         room: &Room,
-    ) -> Reply {
-        // Held while it runs, so that no more runs than can be answered.
-        let Ok(_admitted) = room.admit(deadline).await else {
-            return Reply::failed(StatusCode::SERVICE_UNAVAILABLE, no_room(NoRoom::Full));
-        };
-        let Operation { mut request, kind } = operation;
+    ) -> Result<(Reply, Work), Refusal> {
+        let work = self.admit(&operation, identity.payer)?;
+        let is_heavy = self.is_heavy(&operation, identity.payer);
+        let Operation { mut request, kind, .. } = operation;
         let started = Instant::now();
         let prewritten = Prewritten::new(room.clone());
         request.data = identity.data;
         request.data.insert(prewritten.clone());
-        let execution = AssertUnwindSafe(self.schema.execute(request)).catch_unwind();
+        let (schema, own_room) = (self.schema.clone(), room.clone());
+        let execution = async move {
+            // Held while it runs, so that no more runs than can be answered.
+            let _admitted = own_room.admit(deadline).await?;
+            Ok::<_, NoRoom>(AssertUnwindSafe(schema.execute(request)).catch_unwind().await)
+        };
+        let execution = async {
+            if is_heavy {
+                work.whole(execution).await
+            } else {
+                Ok(work.clone().scope(execution).await)
+            }
+        };
         let reply = match tokio::time::timeout_at(deadline, execution).await {
-            Ok(Ok(response)) => Reply::executed(response, prewritten.take()),
-            Ok(Err(panic)) => self.panicked(&*panic),
+            Ok(Ok(Ok(Ok(response)))) => Reply::executed(response, prewritten.take()),
+            Ok(Ok(Ok(Err(panic)))) => self.panicked(&*panic),
+            Ok(Ok(Err(full))) => Reply::failed(StatusCode::SERVICE_UNAVAILABLE, no_room(full)),
+            Ok(Err(refused)) => {
+                self.measure.rate_limited.increment(1);
+                let limits = cost::headers(work.spent(), work.standing().as_ref());
+                return Err(Refusal::work(refused, limits));
+            }
             Err(_) => self.timed_out(),
         };
         self.measure.answered(kind, reply.response.errors.is_empty(), started.elapsed());
-        reply
+        Ok((reply, work))
     }
 
     /// Runs an operation of any kind as a stream of replies: a subscription until its source ends
-    /// or the credentials end, anything else for one reply.
+    /// or the credentials end, anything else for one reply. Each says what it cost.
     pub(crate) fn stream(
         self: &Arc<Self>,
         operation: Operation,
@@ -138,22 +188,47 @@ impl<E: Executor, I: Identify> Endpoint<E, I> {
     ) -> impl Stream<Item = Reply> + Send + use<E, I> {
         let endpoint = Arc::clone(self);
         if operation.kind != OperationType::Subscription {
-            let reply = async move { endpoint.execute(operation, identity, deadline, &room).await };
+            let reply = async move {
+                match endpoint.execute(operation, identity, deadline, &room).await {
+                    Ok((mut reply, work)) => {
+                        cost::report_in_extensions(&mut reply.response, work.spent(), &work);
+                        reply
+                    }
+                    Err(refusal) => Reply::failed(refusal.status, *refusal.error),
+                }
+            };
             return reply.into_stream().left_stream();
         }
+        let work = match self.admit(&operation, identity.payer) {
+            Ok(work) => work,
+            Err(refusal) => {
+                let reply = Reply::failed(refusal.status, *refusal.error);
+                return stream::iter([reply]).left_stream().right_stream();
+            }
+        };
         let ended = identity.end.wait();
+        let each = operation.cost.weight;
         let mut request = operation.request;
         request.data = identity.data;
         let events = AssertUnwindSafe(self.schema.execute_stream(request, None)).catch_unwind();
+        let events = work.clone().scope_stream(events);
+        let (mut is_first, mut reported) = (true, 0);
         let replies = events.map(move |event| {
-            let reply = match event {
+            let mut reply = match event {
                 Ok(response) => Reply::executed(response, Parts::default()),
                 Err(panic) => endpoint.panicked(&*panic),
             };
+            // The first event was paid for with the document.
+            if !std::mem::take(&mut is_first) {
+                work.charge_after(each);
+            }
+            let spent = work.spent();
+            let cost = spent.saturating_sub(std::mem::replace(&mut reported, spent));
+            cost::report_in_extensions(&mut reply.response, cost, &work);
             endpoint.measure.event(reply.response.errors.is_empty());
             reply
         });
-        until_end(replies, ended).right_stream()
+        until_end(replies, ended).right_stream().right_stream()
     }
 
     fn panicked(&self, panic: &(dyn Any + Send)) -> Reply {

@@ -1,6 +1,6 @@
 //! `/graphql`: which transport a request means, and the ones that answer once.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::sync::Arc;
 
 use async_graphql::{Executor, parser::types::OperationType};
 use axum::{
@@ -14,6 +14,7 @@ use tracing::Instrument;
 use super::{
     client::{self, Client},
     connection::Room,
+    cost,
     endpoint::{Endpoint, timeout_error},
     errors::BAD_USER_INPUT,
     event_stream, graphiql,
@@ -22,6 +23,7 @@ use super::{
     respond::{self, Refusal, Reply},
     socket,
 };
+use crate::work::{OPERATION, Payer};
 
 /// Answers every request to `/graphql`.
 pub(crate) async fn handle<E: Executor, I: Identify>(
@@ -155,17 +157,20 @@ impl<E: Executor, I: Identify> Call<'_, E, I> {
             return Err(needs_stream());
         }
         let room = &self.room;
-        let reply = self.endpoint.execute(operation, identity, self.deadline, room).await;
+        let (mut reply, work) =
+            self.endpoint.execute(operation, identity, self.deadline, room).await?;
+        cost::report_in_headers(&mut reply.response, &work);
         Ok(respond::single(reply, self.accepts.json, room))
     }
 
     /// Runs the operations one after the other, as a mutation may prepare for the next operation.
     async fn batch(&self, batch: Vec<Params>) -> Result<Response<Body>, Refusal> {
-        let more = u32::try_from(batch.len() - 1).unwrap_or(u32::MAX);
-        if let Some(more) = NonZeroU32::new(more).filter(|_| self.credentials().bearer.is_none()) {
-            self.endpoint.limit_rate(self.client, more)?;
-        }
         let mut first = Some(self.endpoint.identify(self.credentials()).await?);
+        let payer = first.as_ref().map_or(Payer::Visitor(None), |identity| identity.payer);
+        let operations = u64::try_from(batch.len()).unwrap_or(u64::MAX);
+        self.endpoint.charge(payer, (operations - 1).saturating_mul(OPERATION))?;
+        let mut spent = operations.saturating_mul(OPERATION);
+        let mut standing = None;
         let mut answers = respond::Batch::new(&self.room);
         for params in batch {
             if let Some(full) = answers.full() {
@@ -193,9 +198,18 @@ impl<E: Executor, I: Identify> Call<'_, E, I> {
                 }
             };
             let room = &self.room;
-            answers.add(&self.endpoint.execute(operation, identity, self.deadline, room).await);
+            match self.endpoint.execute(operation, identity, self.deadline, room).await {
+                Ok((reply, work)) => {
+                    answers.add(&reply);
+                    spent += work.spent() - OPERATION;
+                    standing = work.standing();
+                }
+                Err(refusal) => answers.add(&Reply::failed(refusal.status, *refusal.error)),
+            }
         }
-        Ok(answers.finish(self.accepts.json))
+        let mut response = answers.finish(self.accepts.json);
+        response.headers_mut().extend(cost::headers(spent, standing.as_ref()));
+        Ok(response)
     }
 }
 

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, header::AUTHORIZATION};
 use futures_util::future::BoxFuture;
 
 use super::client::Client;
+use crate::work::Payer;
 
 /// What a caller shows.
 #[derive(Clone, Copy)]
@@ -19,8 +20,9 @@ pub struct Credentials<'a> {
 }
 
 /// Who the caller turned out to be.
-#[derive(Default)]
 pub struct Identity {
+    /// Whose account pays for the operation.
+    pub payer: Payer,
     /// What resolvers read with `Context::data`: the caller, and loaders that live for one
     /// operation.
     pub data: Data,

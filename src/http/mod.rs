@@ -22,6 +22,7 @@
 
 mod client;
 mod connection;
+mod cost;
 mod documents;
 mod endpoint;
 mod errors;
@@ -61,17 +62,16 @@ use axum::{
     routing::{any, get},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
-use serde::Deserialize;
 use thiserror::Error;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use documents::Documents;
 use endpoint::Endpoint;
 use measure::Measure;
-use rate::Limiter;
 
 pub use client::Client;
 pub use connection::ConnectionLimits;
+pub use cost::{Cost, Price, Pricing};
 pub use feed::feeds;
 pub use health::Readiness;
 pub use identity::{Credentials, CredentialsEnd, Identify, Identity};
@@ -80,18 +80,22 @@ pub use limits::Limits;
 pub use measure::install_metrics;
 pub use oauth::oauth;
 pub use pages::pages;
-pub use prewritten::Prewritten;
+pub use prewritten::{Part, Prewritten};
 pub use pushes::pushes;
 pub use rate::RateLimit;
 pub use serve::{Shutdown, serve};
 
+use crate::work::{Allowances, Heavy, Ledger};
+
 /// The settings of the HTTP side.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpConfig {
     /// The bounds of one request.
     pub limits: Limits,
-    /// How often an address may ask without a key; `None` is without limit.
+    /// How many points callers have for what they ask of GraphQL; `None` is without limit.
+    pub points: Option<Allowances>,
+    /// How often an address may open pages of a calendar's connection, and how often it may show a wrong token
+    /// elsewhere than to GraphQL; `None` is without limit.
     pub rate_limit: Option<RateLimit>,
     /// How many connections there may be, and what each may hold.
     pub connections: ConnectionLimits,
@@ -108,6 +112,7 @@ impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            points: Some(Allowances::default()),
             rate_limit: Some(RateLimit::default()),
             connections: ConnectionLimits::default(),
             trusted_proxies: 0,
@@ -123,6 +128,10 @@ pub struct Http<E, I> {
     pub schema: E,
     /// Who is calling.
     pub identify: I,
+    /// What documents cost; `None`: nothing but what the schema charges itself.
+    pub price: Option<Price>,
+    /// Where heavy work is done.
+    pub heavy: Heavy,
     /// What `GET /readyz` checks.
     pub readiness: Readiness,
     /// What `GET /metrics` prints, from [`install_metrics`]; `None` leaves it out.
@@ -145,14 +154,16 @@ pub struct InvalidOrigin(String);
 /// # Errors
 /// When an origin of the configuration is not one.
 pub fn router<E: Executor, I: Identify>(http: Http<E, I>) -> Result<Router, InvalidOrigin> {
-    let Http { schema, identify, readiness, metrics, config, shutdown } = http;
+    let Http { schema, identify, price, heavy, readiness, metrics, config, shutdown } = http;
     let cors = cors(&config.cors_origins)?;
     let endpoint = Arc::new(Endpoint {
         documents: Documents::new(&config.limits, &schema),
         schema,
         identify,
         limits: config.limits,
-        limiter: config.rate_limit.map(Limiter::new),
+        ledger: config.points.map(|points| Arc::new(Ledger::new(points))),
+        heavy,
+        price,
         trusted_proxies: config.trusted_proxies,
         origins: config.cors_origins,
         graphiql: config.graphiql,
@@ -195,7 +206,12 @@ fn cors(origins: &[String]) -> Result<Option<CorsLayer>, InvalidOrigin> {
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([ACCEPT, AUTHORIZATION, CONTENT_TYPE])
-        .expose_headers([RETRY_AFTER])
+        .expose_headers([
+            RETRY_AFTER,
+            cost::REQUEST_COST,
+            cost::RATE_LIMIT,
+            cost::RATE_LIMIT_POLICY,
+        ])
         .max_age(Duration::from_secs(3600));
     Ok(Some(layer))
 }

@@ -26,10 +26,37 @@ pub struct Prewritten {
 
 #[derive(Debug, Default)]
 struct Kept {
-    parts: Vec<Box<RawValue>>,
-    /// Bytes of the parts, and of what [`Prewritten::reserve`] was asked for.
+    parts: Vec<Part>,
+    /// Bytes of the parts.
     bytes: usize,
     charge: Charge,
+}
+
+/// A list that is written.
+#[derive(Debug)]
+pub enum Part {
+    /// All of it at once.
+    Whole(Box<RawValue>),
+    /// Each item by itself.
+    Items(Vec<Box<RawValue>>),
+}
+
+impl Part {
+    fn size(&self) -> usize {
+        match self {
+            Self::Whole(list) => list.get().len(),
+            Self::Items(items) => items.iter().map(|item| item.get().len() + 1).sum(),
+        }
+    }
+}
+
+impl Serialize for Part {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Whole(list) => list.serialize(serializer),
+            Self::Items(items) => serializer.collect_seq(items),
+        }
+    }
 }
 
 impl Prewritten {
@@ -38,24 +65,12 @@ impl Prewritten {
         Self { kept: Arc::default(), room }
     }
 
-    /// Keeps `part`, and returns the mark that stands for it.
+    /// Keeps a list that is written, and returns the mark that stands for it.
     ///
     /// # Errors
     /// LIMIT_EXCEEDED where the answer would be too large, UNAVAILABLE where there is no memory for it.
-    pub fn put(&self, part: &impl Serialize) -> Result<Value, ServerError> {
-        let part = serde_json::value::to_raw_value(part)
-            .map_err(|error| ServerError::new(error.to_string(), None))?;
-        self.reserve(part.get().len())?;
-        let mut kept = self.kept();
-        kept.parts.push(part);
-        Ok(Value::Enum(Name::new(format!("{MARK}{}", kept.parts.len() - 1))))
-    }
-
-    /// Counts bytes that a resolver is about to put into the answer in the usual way.
-    ///
-    /// # Errors
-    /// Those of [`Prewritten::put`].
-    pub fn reserve(&self, bytes: usize) -> Result<(), ServerError> {
+    pub fn put(&self, part: Part) -> Result<Value, ServerError> {
+        let bytes = part.size();
         let mut kept = self.kept();
         if self.room.most() - kept.bytes < bytes {
             return Err(no_room(NoRoom::TooLarge(self.room.most())));
@@ -63,7 +78,8 @@ impl Prewritten {
         let charge = self.room.take(bytes).map_err(no_room)?;
         kept.bytes += bytes;
         kept.charge.merge(charge);
-        Ok(())
+        kept.parts.push(part);
+        Ok(Value::Enum(Name::new(format!("{MARK}{}", kept.parts.len() - 1))))
     }
 
     pub(crate) fn take(&self) -> Parts {
@@ -78,7 +94,7 @@ impl Prewritten {
 
 /// What the marks in an answer stand for.
 #[derive(Debug, Default)]
-pub(crate) struct Parts(Vec<Box<RawValue>>);
+pub(crate) struct Parts(Vec<Part>);
 
 impl Parts {
     /// `value`, with each mark replaced by what it stands for.
@@ -86,9 +102,9 @@ impl Parts {
         Filled { value, parts: self }
     }
 
-    fn of(&self, name: &str) -> Option<&RawValue> {
+    fn of(&self, name: &str) -> Option<&Part> {
         let number: usize = name.strip_prefix(MARK)?.parse().ok()?;
-        self.0.get(number).map(AsRef::as_ref)
+        self.0.get(number)
     }
 }
 

@@ -7,7 +7,7 @@ use async_graphql::{Response as GraphqlResponse, ServerError};
 use axum::{
     body::Body,
     http::{
-        HeaderName, HeaderValue, Response, StatusCode,
+        HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
         header::{
             ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
             X_CONTENT_TYPE_OPTIONS,
@@ -18,10 +18,12 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{
     connection::{Charged, NoRoom, Room, Writer, Written},
+    cost,
     errors::{self, LIMIT_EXCEEDED, RATE_LIMITED, UNAUTHENTICATED, UNAVAILABLE, code_of, coded},
     prewritten::Parts,
     request::Media,
 };
+use crate::work::Refused;
 
 /// The answer to one operation.
 #[derive(Debug)]
@@ -202,11 +204,14 @@ pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) error: Box<ServerError>,
     header: Option<(HeaderName, HeaderValue)>,
+    /// What the caller has left, where that is why it is refused.
+    limits: Option<Box<HeaderMap>>,
 }
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        Self { status, error: Box::new(coded(ServerError::new(message, None), code)), header: None }
+        let error = Box::new(coded(ServerError::new(message, None), code));
+        Self { status, error, header: None, limits: None }
     }
 
     /// 405, naming what is allowed (RFC 9110, section 15.5.6).
@@ -225,26 +230,46 @@ impl Refusal {
                 (StatusCode::SERVICE_UNAVAILABLE, Some(header))
             }
         };
-        Self { status, error: Box::new(no_room(why)), header }
+        Self { status, error: Box::new(no_room(why)), header, limits: None }
     }
 
     /// 429 with the seconds to wait, rounded up (RFC 6585, section 4).
     pub(crate) fn rate_limited(wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        let message =
-            format!("too many requests without a key from this address: wait {seconds} s");
+        Self::wait(seconds, format!("too many requests from this address: wait {seconds} s"))
+    }
+
+    fn wait(seconds: u64, message: String) -> Self {
         let header = (RETRY_AFTER, HeaderValue::from(seconds));
-        let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, RATE_LIMITED, message);
+        let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, RATE_LIMITED, message);
+        let extensions = refusal.error.extensions.get_or_insert_default();
+        extensions.set("retryAfterSeconds", seconds);
         Self { header: Some(header), ..refusal }
+    }
+
+    /// Work that the caller's account does not hold, or that is too much at once.
+    pub(crate) fn work(refused: Refused, limits: HeaderMap) -> Self {
+        let refusal = match refused.retry_after_seconds() {
+            Some(seconds) => Self::wait(seconds, refused.to_string()),
+            None => Self::new(StatusCode::BAD_REQUEST, cost::code(refused), refused.to_string()),
+        };
+        Self { limits: Some(Box::new(limits)), ..refusal }
     }
 
     /// What a service refused. 401 says how to be let in (RFC 6750, section 3).
     pub(crate) fn of(status: StatusCode, error: async_graphql::Error) -> Self {
         let extensions = error.extensions;
         let error = Box::new(ServerError { extensions, ..ServerError::new(error.message, None) });
-        let header = (status == StatusCode::UNAUTHORIZED)
-            .then(|| (WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
-        Self { status, error, header }
+        let header = match status {
+            StatusCode::UNAUTHORIZED => {
+                Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+            }
+            StatusCode::TOO_MANY_REQUESTS => {
+                cost::retry_after(&error).map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds)))
+            }
+            _ => None,
+        };
+        Self { status, error, header, limits: None }
     }
 
     /// A caller that could not be identified: 401 for a token that is not known, 503 otherwise.
@@ -254,13 +279,15 @@ impl Refusal {
         match code_of(&error) {
             Some(UNAUTHENTICATED) => {
                 let header = (WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-                Self { status: StatusCode::UNAUTHORIZED, error, header: Some(header) }
+                Self { status: StatusCode::UNAUTHORIZED, error, header: Some(header), limits: None }
             }
-            Some(_) => Self { status: StatusCode::SERVICE_UNAVAILABLE, error, header: None },
+            Some(_) => {
+                Self { status: StatusCode::SERVICE_UNAVAILABLE, error, header: None, limits: None }
+            }
             None => {
                 tracing::error!(cause = %error.message, "identifying a caller failed without a code");
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
-                Self { status, error: Box::new(errors::internal()), header: None }
+                Self { status, error: Box::new(errors::internal()), header: None, limits: None }
             }
         }
     }
@@ -274,6 +301,9 @@ impl Refusal {
         };
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);
+        }
+        if let Some(limits) = self.limits {
+            response.headers_mut().extend(*limits);
         }
         response
     }

@@ -15,11 +15,12 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tower::ServiceExt;
+use uuid::Uuid;
 
 use super::{
-    Credentials, CredentialsEnd, Http, HttpConfig, Identify, Identity, RateLimit, Shutdown, router,
-    serve,
+    Credentials, CredentialsEnd, Http, HttpConfig, Identify, Identity, Shutdown, router, serve,
 };
+use crate::work::{Allowance, Allowances, Heavy, OPERATION, Payer};
 
 pub(crate) struct Query;
 
@@ -113,8 +114,12 @@ impl Identify for Keys {
                 let mut data = Data::default();
                 data.insert(Who(credentials.bearer.map(str::to_owned)));
                 let valid_for = (credentials.bearer == Some("short")).then_some(Duration::ZERO);
+                let payer = match credentials.bearer {
+                    Some(_) => Payer::Key(Uuid::nil()),
+                    None => Payer::Visitor(credentials.client.network()),
+                };
                 let end = CredentialsEnd { valid_for, revoked: None };
-                Ok(Identity { data, end })
+                Ok(Identity { payer, data, end })
             }
             Some("down") => refuse("UPSTREAM_UNAVAILABLE"),
             Some("bug") => Err(Error::new("secret cause")),
@@ -125,12 +130,18 @@ impl Identify for Keys {
 
 /// No rate limit unless a test asks for one.
 pub(crate) fn config() -> HttpConfig {
-    HttpConfig { rate_limit: None, ..HttpConfig::default() }
+    HttpConfig { points: None, rate_limit: None, ..HttpConfig::default() }
 }
 
-pub(crate) fn rate(burst: u32) -> Option<RateLimit> {
-    let number = |number| std::num::NonZeroU32::new(number).unwrap();
-    Some(RateLimit { per_second: number(1), burst: number(burst) })
+/// Points for so many operations of visitors, of which one is gained in a second.
+pub(crate) fn points(operations: u64) -> Option<Allowances> {
+    let allowance = |operations: u64| Allowance {
+        points_per_second: OPERATION,
+        burst: operations * OPERATION,
+        points_per_operation: operations * OPERATION,
+    };
+    let (visitors, agents) = (allowance(operations), allowance(1_000));
+    Some(Allowances { visitors, agents, api_keys: agents })
 }
 
 pub(crate) fn app(config: HttpConfig) -> Router {
@@ -148,7 +159,9 @@ pub(crate) fn app_with_metrics(handle: PrometheusHandle) -> Router {
 fn build(config: HttpConfig, shutdown: Shutdown, metrics: Option<PrometheusHandle>) -> Router {
     let schema = Schema::build(Query, Mutation, Ticks).limit_complexity(10_000).finish();
     let readiness: super::Readiness = Arc::new(|| Box::pin(async { Vec::new() }));
-    router(Http { schema, identify: Keys, readiness, metrics, config, shutdown }).unwrap()
+    let (price, heavy) = (None, Heavy::default());
+    let identify = Keys;
+    router(Http { schema, identify, price, heavy, readiness, metrics, config, shutdown }).unwrap()
 }
 
 /// A server on a port of its own.

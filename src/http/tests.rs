@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     HttpConfig, Limits, Readiness,
-    testing::{app, ask, ask_with, config, get, post, rate, send},
+    testing::{app, ask, ask_with, config, get, points, post, send},
 };
 
 const STRICT: (&str, &str) = ("accept", "application/graphql-response+json");
@@ -247,7 +247,7 @@ async fn callers_are_identified() {
 
 #[tokio::test]
 async fn callers_without_a_key_are_limited_by_address() {
-    let limited = || app(HttpConfig { rate_limit: rate(2), trusted_proxies: 1, ..config() });
+    let limited = || app(HttpConfig { points: points(2), trusted_proxies: 1, ..config() });
     let from = |address, token| {
         post(r#"{"query":"{hello}"}"#, &[("x-forwarded-for", address), ("authorization", token)])
     };
@@ -261,6 +261,7 @@ async fn callers_without_a_key_are_limited_by_address() {
         (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED")
     );
     assert_eq!(answer.header(header::RETRY_AFTER), "1");
+    assert_eq!(answer.json()["errors"][0]["extensions"]["retryAfterSeconds"], 1);
     assert_eq!(send(&app, from("192.0.2.2", "")).await.status, StatusCode::OK);
     assert_eq!(send(&app, from("192.0.2.1", "Bearer good")).await.status, StatusCode::OK);
     // Guessing keys counts; so does each operation of a batch.

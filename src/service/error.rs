@@ -2,6 +2,8 @@
 
 use sea_orm::DbErr;
 
+use crate::work::Refused;
+
 /// Why a request was not done. Each has a code of the public contract.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -85,6 +87,19 @@ impl Error {
             Self::LimitExceeded(_) => "LIMIT_EXCEEDED",
             Self::Upstream(_) => "UPSTREAM_UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
+        }
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        let message = refused.to_string();
+        match refused.retry_after_seconds() {
+            Some(seconds) => {
+                let retry_after_seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+                Self::RateLimited { message, retry_after_seconds }
+            }
+            None => Self::LimitExceeded(message),
         }
     }
 }

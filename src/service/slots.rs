@@ -1,6 +1,7 @@
 //! What visitors can book: the engine over what is known of each agent.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::atomic::Ordering;
 
 use calendar_provider::TimeRange;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -15,9 +16,12 @@ use crate::app::App;
 use crate::scheduling;
 use crate::store::booking::Person;
 use crate::store::{self, agent::Candidate};
+use crate::work::Work;
 
 /// Most days that one request may ask for, counted from the first to the last.
 pub const MOST_DAYS: i64 = 62;
+/// Days that a read of slots is expected to ask for, before its input is read: the most.
+pub(crate) const DAYS_OF_ONE_READ: u64 = 63;
 /// How far around a time that is taken others are looked for.
 const ALTERNATIVES_WITHIN: TimeDelta = TimeDelta::days(14);
 /// Most alternatives to a time that is taken.
@@ -130,24 +134,110 @@ async fn slots_within(
     window: TimeRange,
     refusals: &Refusals,
 ) -> Result<Vec<TimeRange>> {
-    let now = app.now();
+    let work = Work::current();
+    let cost = |agents: u64| agents.saturating_mul(days(window).saturating_add(EACH_AGENT));
+    let estimate = cost(expected(app, route).await?);
+    work.charge(estimate)?;
     let bookable = bookable(app, route).await?;
-    let slots = |only: &Bookable| {
-        let (rules, busy) = (&only.schedule.rules, &only.schedule.busy);
-        match refusals.get(&only.agent.id) {
-            None | Some(Answer::Free) => scheduling::slots(rules, busy, window, now),
-            Some(Answer::Busy(seen)) => {
-                let busy = seen.iter().fold(busy.clone(), |busy, range| busy.with(*range));
-                scheduling::slots(rules, &busy, window, now)
-            }
-            Some(Answer::Unread) => Vec::new(),
-        }
-    };
+    let cost = cost(u64::try_from(bookable.len()).unwrap_or(u64::MAX));
+    work.settle(estimate, cost)?;
+    let now = app.now();
     if let [only] = bookable.as_slice() {
-        return Ok(slots(only));
+        let slots = slots_of(only, refusals.get(&only.agent.id), window, now);
+        work.charge_after(listing(slots.len()));
+        return Ok(slots);
     }
-    let all: BTreeSet<TimeRange> = bookable.iter().flat_map(slots).collect();
-    Ok(all.into_iter().collect())
+    let pieces = bookable.into_iter().map(|agent| {
+        let refusal = refusals.get(&agent.agent.id).cloned();
+        (agent, refusal)
+    });
+    let all = work.part(cost, merged(pieces.collect(), window, now)).await?;
+    work.charge_after(listing(all.len()));
+    Ok(all)
+}
+
+/// Points for each agent that is looked at, whatever the days: its row, and its schedule in memory.
+const EACH_AGENT: u64 = 2;
+/// Points of slots that come to one.
+const SLOTS_A_POINT: usize = 10;
+
+/// Points for slots that are listed.
+fn listing(slots: usize) -> u64 {
+    u64::try_from(slots / SLOTS_A_POINT).unwrap_or(u64::MAX)
+}
+
+/// Days of a window, each that was begun.
+fn days(window: TimeRange) -> u64 {
+    let seconds = u64::try_from(window.length().num_seconds()).unwrap_or(0);
+    seconds.div_ceil(24 * 60 * 60).max(1)
+}
+
+/// How many agents a route is expected to have: for all of them, as many as it had last.
+async fn expected(app: &App, route: Route) -> Result<u64> {
+    Ok(match route {
+        Route::Agent(_) => 1,
+        Route::Queue => app.agents_seen(),
+        Route::Team(id) => {
+            let rules = super::routing_rule::snapshot(app).await?;
+            let members = rules.teams.get(&id).map_or(0, |team| team.members.len());
+            u64::try_from(members).unwrap_or(u64::MAX)
+        }
+    })
+}
+
+fn slots_of(
+    agent: &Bookable,
+    refusal: Option<&Answer>,
+    window: TimeRange,
+    now: DateTime<Utc>,
+) -> Vec<TimeRange> {
+    let (rules, busy) = (&agent.schedule.rules, &agent.schedule.busy);
+    match refusal {
+        None | Some(Answer::Free) => scheduling::slots(rules, busy, window, now),
+        Some(Answer::Busy(seen)) => {
+            let busy = seen.iter().fold(busy.clone(), |busy, range| busy.with(*range));
+            scheduling::slots(rules, &busy, window, now)
+        }
+        Some(Answer::Unread) => Vec::new(),
+    }
+}
+
+/// How much of it is done before others have a turn: a part of a millisecond.
+const SLOTS_BETWEEN_YIELDS: usize = 10_000;
+const AGENTS_BETWEEN_YIELDS: usize = 16;
+
+/// The slots of several agents, in order, each once. It yields to others now and then, and ends there when
+/// its request is given up.
+async fn merged(
+    agents: Vec<(Bookable, Option<Answer>)>,
+    window: TimeRange,
+    now: DateTime<Utc>,
+) -> Vec<TimeRange> {
+    let mut all = Vec::new();
+    // Those of some agents are merged at once: most offer the same times.
+    let mut fresh = Vec::new();
+    let mut since = 0;
+    for (agent, refusal) in agents {
+        fresh.append(&mut slots_of(&agent, refusal.as_ref(), window, now));
+        since += 1;
+        if SLOTS_BETWEEN_YIELDS.max(all.len()) <= fresh.len() {
+            merge(&mut all, &mut fresh);
+            since = AGENTS_BETWEEN_YIELDS;
+        }
+        if AGENTS_BETWEEN_YIELDS <= since {
+            since = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+    merge(&mut all, &mut fresh);
+    all
+}
+
+fn merge(all: &mut Vec<TimeRange>, fresh: &mut Vec<TimeRange>) {
+    all.append(fresh);
+    // Stable, for it takes the runs as they are.
+    all.sort();
+    all.dedup();
 }
 
 /// Who can take meetings on this route, whether or not they are free.
@@ -164,12 +254,20 @@ pub(crate) async fn bookable(app: &App, route: Route) -> Result<Vec<Bookable>> {
             Some(team.members.clone())
         }
     };
+    let is_all = only.is_none();
     let candidates = candidates(app, only).await?;
+    if is_all {
+        let seen = u64::try_from(candidates.len()).unwrap_or(u64::MAX);
+        app.agents_seen.store(seen, Ordering::Relaxed);
+    }
     if let (Route::Agent(id), true) = (route, candidates.is_empty()) {
         super::agent::get(app, id).await?;
     }
     let mut bookable = Vec::with_capacity(candidates.len());
-    for agent in candidates {
+    for (index, agent) in candidates.into_iter().enumerate() {
+        if index % CANDIDATES_BETWEEN_YIELDS == CANDIDATES_BETWEEN_YIELDS - 1 {
+            tokio::task::yield_now().await;
+        }
         let health = calendar::Health::of(&agent);
         if !health.is_good(app) {
             continue;
@@ -181,6 +279,9 @@ pub(crate) async fn bookable(app: &App, route: Route) -> Result<Vec<Bookable>> {
     }
     Ok(bookable)
 }
+
+/// How many candidates are looked at before others have a turn.
+const CANDIDATES_BETWEEN_YIELDS: usize = 256;
 
 /// More agents than this are not named when candidates are read: all are read then.
 const MOST_NAMED: usize = 1000;

@@ -60,6 +60,16 @@ pub fn transactions_at_once(db: &DatabaseConnection) -> usize {
     }
 }
 
+/// How many pieces of heavy work go on at once, so that the others find connections: half of them have none of it.
+pub fn heavy_at_once(db: &DatabaseConnection) -> usize {
+    let most = match db.get_database_backend() {
+        DbBackend::Postgres => db.get_postgres_connection_pool().options().get_max_connections(),
+        DbBackend::Sqlite => db.get_sqlite_connection_pool().options().get_max_connections(),
+        _ => 2,
+    };
+    usize::try_from((most / 2).clamp(1, 8)).unwrap_or(1)
+}
+
 /// A statement written once for both databases: `?` stands for each value in turn.
 pub fn statement(
     backend: DbBackend,

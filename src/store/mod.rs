@@ -36,8 +36,8 @@ pub mod used_proof;
 pub mod webhook;
 
 pub use database::{
-    connect, is_guard_violation, is_unique_violation, is_worth_another_try, like, run_raw,
-    statement, transactions_at_once,
+    connect, heavy_at_once, is_guard_violation, is_unique_violation, is_worth_another_try, like,
+    run_raw, statement, transactions_at_once,
 };
 pub use json::JsonOf;
 pub use lease::Lease;

@@ -37,6 +37,14 @@ async fn a_bad_setting_is_named_with_its_value_and_what_is_allowed() {
     let place = Place::new(Database::Sqlite).await;
     for (text, words) in [
         ("lissten = '127.0.0.1:80'", &["lissten", "unknown key", "listen"] as &[&str]),
+        (
+            "[limits]\nrequests_per_second = 3",
+            &["limits.requests_per_second", "limits.visitors.points_per_second"],
+        ),
+        (
+            "[limits.visitors]\nburst = 399999",
+            &["limits.visitors.burst", "399999", "400000 to 1000000000"],
+        ),
         ("[limits]\nmails = 3", &["limits.mails", "unknown key", "mails_per_hour"]),
         ("[delivery]\nconcurrency = 0", &["delivery.concurrency", "is 0", "3 to 1000"]),
         (

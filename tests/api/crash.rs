@@ -86,8 +86,8 @@ async fn place(database: Database, smtp: &SmtpServer) -> Place {
     place.set("MAIL_URL", &smtp.url());
     place.set("DELIVERY__LEASE_SECONDS", "3");
     place.set("DELIVERY__POLL_MILLISECONDS", "20");
-    place.set("LIMITS__REQUESTS_PER_SECOND", "100000");
-    place.set("LIMITS__REQUEST_BURST", "100000");
+    place.set("LIMITS__VISITORS__POINTS_PER_SECOND", "1000000000");
+    place.set("LIMITS__VISITORS__BURST", "1000000000");
     place.set("LIMITS__MAILS_PER_HOUR", "1000");
     place
 }

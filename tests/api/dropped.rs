@@ -258,7 +258,7 @@ on_both! {
     async fn a_thousand_dropped_requests_leave_nothing_behind(crowd: Crowd) {
         let mut crowd = crowd;
         let holders = Arc::strong_count(&crowd.test.app);
-        let config = HttpConfig { rate_limit: None, ..HttpConfig::default() };
+        let config = HttpConfig { points: None, rate_limit: None, ..HttpConfig::default() };
         let router = router(&crowd.test.app, config, Shutdown::default());
         let (mut random, mut under_way, mut dropped) = (Random(12), JoinSet::new(), 0);
         while dropped < DROPS {

@@ -1,11 +1,10 @@
 //! How much a caller may ask for: of one document, of the server, and of its mail.
 
-use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use frontdesk::http::RateLimit;
 use frontdesk::service::access::Profile;
+use frontdesk::work::Allowances;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -244,9 +243,12 @@ on_both! {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_without_a_key_is_limited() {
-    let number = |number| NonZeroU32::new(number).unwrap();
-    let rate = RateLimit { per_second: number(1), burst: number(3) };
-    let edit = |setup: &mut crate::support::Setup| setup.http.rate_limit = Some(rate);
+    // An operation, a field of Query, and two fields of an answer.
+    let each = 302;
+    let mut allowances = Allowances::default();
+    allowances.visitors.points_per_second = each;
+    allowances.visitors.burst = 3 * each;
+    let edit = |setup: &mut crate::support::Setup| setup.http.points = Some(allowances);
     let test = Test::start_with(Database::Sqlite, edit).await;
     let ask = async |bearer: &str| {
         let body = json!({ "query": "{ viewer { kind } }" });

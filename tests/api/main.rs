@@ -19,6 +19,7 @@ mod command_line;
 mod connecting;
 mod connections;
 mod contract;
+mod cost;
 mod crash;
 mod deliveries;
 mod drift;

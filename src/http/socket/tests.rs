@@ -16,7 +16,7 @@ use tokio_tungstenite::{
 
 use crate::http::{
     HttpConfig, Limits,
-    testing::{Server, config, rate, start},
+    testing::{Server, config, points, start},
 };
 
 /// Far beyond what anything here takes: a test that reaches it has failed.
@@ -257,13 +257,21 @@ async fn operations_of_a_socket_are_bounded() {
 #[tokio::test]
 async fn operations_count_against_the_rate_limit() {
     // The first goes to connection_init.
-    let server = start(HttpConfig { rate_limit: rate(2), ..config() }).await;
+    let server = start(HttpConfig { points: points(2), ..config() }).await;
     let mut client = Client::ready(&server).await;
     client.subscribe("a", "{hello}").await;
-    client.hears(next("a", json!({ "hello": "world" }))).await;
+    let answer = client.next().await;
+    assert_eq!(answer["payload"]["data"], json!({ "hello": "world" }));
+    let limit = &answer["payload"]["extensions"]["rateLimit"];
+    assert_eq!((&limit["cost"], &limit["limit"]), (&json!(200), &json!(400)));
+    assert!(limit["remaining"].as_u64() < Some(200), "{limit}");
+    assert_eq!(limit["resetSeconds"], 2);
     client.hears(complete("a")).await;
     client.subscribe("b", "{hello}").await;
-    assert_eq!(client.next().await["payload"][0]["extensions"]["code"], "RATE_LIMITED");
+    let refused = client.next().await;
+    let extensions = &refused["payload"][0]["extensions"];
+    assert_eq!(extensions["code"], "RATE_LIMITED");
+    assert_eq!(extensions["retryAfterSeconds"], 1);
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ async fn of_meeting(app: &App, question: &Question, resolved: &Resolved) -> Resu
     let known = meeting::read(app, question.route, &resolved.tiers).await?;
     let earliest = match question.starts_at {
         Some(_) => HashMap::new(),
-        None => known.earliest(app.now()),
+        None => known.earliest(app.now()).await?,
     };
     let starts_at = question.starts_at.or_else(|| earliest.values().min().copied());
     // Where nobody has a slot, now is as good as any other time to say why.

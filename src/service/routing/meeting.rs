@@ -16,6 +16,7 @@ use crate::service::schedule::AgentSchedule;
 use crate::service::{Result, calendar, schedule, slots};
 use crate::store::agent::{self, Candidate};
 use crate::store::queue;
+use crate::work::Work;
 
 /// A stretch of time that is looked through at once for an earliest slot.
 const STRETCH: TimeDelta = TimeDelta::days(7);
@@ -75,6 +76,11 @@ pub(crate) struct Free {
 pub(crate) async fn read(app: &App, route: Route, tiers: &[Tier]) -> Result<Known> {
     let named: Option<Vec<&Vec<Uuid>>> = tiers.iter().map(|tier| tier.agents.as_ref()).collect();
     let named = named.map(|lists| lists.into_iter().flatten().copied().collect());
+    // As many as there were last time, where all are looked at.
+    let named_count = named.as_ref().map(|named: &Vec<Uuid>| named.len());
+    let estimate =
+        named_count.map_or(app.agents_seen(), |count| u64::try_from(count).unwrap_or(u64::MAX));
+    Work::current().charge(estimate)?;
     let rows = slots::candidates(app, named).await?;
     let all = rows.iter().map(|row| row.id).collect();
     let mut agents = HashMap::with_capacity(rows.len());
@@ -182,27 +188,57 @@ impl Known {
         Ok(lines)
     }
 
-    /// The earliest slot of each agent that has one.
-    pub(crate) fn earliest(&self, now: DateTime<Utc>) -> HashMap<Uuid, DateTime<Utc>> {
-        let start = |(id, agent): (&Uuid, &Agent)| {
+    /// The earliest slot of each agent that has one. Where that takes long, it is done on the heavy threads.
+    pub(crate) async fn earliest(
+        &self,
+        now: DateTime<Utc>,
+    ) -> Result<HashMap<Uuid, DateTime<Utc>>> {
+        let bookable = self.agents.iter().filter_map(|(id, agent)| {
             let (_, schedule) = agent.bookable.as_ref().ok()?;
-            Some((*id, earliest(schedule, now)?))
+            Some((*id, Arc::clone(schedule)))
+        });
+        let bookable: Vec<_> = bookable.collect();
+        // The first stretch is enough for most; the others are paid for once they were looked at.
+        let cost = u64::try_from(bookable.len()).unwrap_or(u64::MAX).saturating_mul(stretches(1));
+        let work = Work::current();
+        work.charge(cost)?;
+        let part = async move {
+            let mut found = HashMap::with_capacity(bookable.len());
+            for (index, (id, schedule)) in bookable.into_iter().enumerate() {
+                if index % BETWEEN_YIELDS == BETWEEN_YIELDS - 1 {
+                    tokio::task::yield_now().await;
+                }
+                let (start, looked) = earliest(&schedule, now);
+                found.extend(start.map(|start| (id, start)));
+                Work::current().charge_after(stretches(looked.saturating_sub(1)));
+            }
+            found
         };
-        self.agents.iter().filter_map(start).collect()
+        Ok(work.part(cost, part).await?)
     }
 }
 
-fn earliest(schedule: &AgentSchedule, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let mut from = now;
+/// How many agents are looked at before others have a turn.
+const BETWEEN_YIELDS: usize = 16;
+
+/// Days in so many stretches.
+fn stretches(count: u64) -> u64 {
+    count * u64::try_from(STRETCH.num_days()).unwrap_or(1)
+}
+
+/// The earliest slot, and how many stretches were looked through.
+fn earliest(schedule: &AgentSchedule, now: DateTime<Utc>) -> (Option<DateTime<Utc>>, u64) {
+    let (mut from, mut looked) = (now, 0);
     while from < now + schedule.rules.horizon {
-        let window = TimeRange::lasting(from, STRETCH).ok()?;
+        let Ok(window) = TimeRange::lasting(from, STRETCH) else { break };
+        looked += 1;
         let slots = scheduling::slots(&schedule.rules, &schedule.busy, window, now);
         if let Some(first) = slots.first() {
-            return Some(first.start());
+            return (Some(first.start()), looked);
         }
         from = window.end();
     }
-    None
+    (None, looked)
 }
 
 impl Line {

@@ -176,7 +176,8 @@ impl Test {
             config: self.app.config.clone(),
         }));
         let shutdown = Shutdown::default();
-        let http = HttpConfig { rate_limit: None, trusted_proxies, ..HttpConfig::default() };
+        let http =
+            HttpConfig { points: None, rate_limit: None, trusted_proxies, ..HttpConfig::default() };
         let address = listen(&app, http, shutdown.clone()).await;
         Self {
             app,
@@ -235,7 +236,7 @@ pub(crate) struct Setup {
 
 impl Setup {
     fn new() -> Self {
-        let http = HttpConfig { rate_limit: None, ..HttpConfig::default() };
+        let http = HttpConfig { points: None, rate_limit: None, ..HttpConfig::default() };
         Self { config: config(), http, providers: Vec::new(), mailer: None, resolver: None }
     }
 }
@@ -300,6 +301,8 @@ pub(crate) fn router(app: &Arc<App>, config: HttpConfig, shutdown: Shutdown) -> 
     http::router(Http {
         schema: graphql::schema(Arc::clone(app)),
         identify: graphql::Identifier(Arc::clone(app)),
+        price: Some(graphql::prices(app)),
+        heavy: app.heavy.clone(),
         readiness: Arc::new(|| Box::pin(async { vec![] })),
         metrics: None,
         config,
