@@ -294,7 +294,7 @@ impl OutputType for SlotDays {
             .await
             .map_err(refused)?;
         let written = written.map_err(|error| ServerError::new(error.to_string(), None))?;
-        prewritten.put(written)
+        prewritten.put(written).map_err(|error| ctx.set_error_path(error))
     }
 }
 
