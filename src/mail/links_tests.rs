@@ -163,7 +163,10 @@ fn mails(word: &str, email: &str) -> Vec<Value> {
     let kind = MailKind::Confirmation;
     let invite = render_invite(source, &context, kind).unwrap();
     let wanted: Vec<&str> = AUTHORS.iter().chain(&ours).copied().collect();
-    let mut all = vec![listed("confirmation", invite, Some(invitation(&context)), &wanted)];
+    let mut confirmation = listed("confirmation", invite, Some(invitation(&context)), &wanted);
+    // The author's own words behind a value, which are cut off from it.
+    confirmation["allowed"].as_array_mut().unwrap().push("acme.com".into());
+    let mut all = vec![confirmation];
     let from: DateTime<Utc> = "2027-01-03T09:00:00Z".parse().unwrap();
     let from = TimeRange::lasting(from, TimeDelta::minutes(30)).unwrap();
     for (what, notice) in [

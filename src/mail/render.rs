@@ -75,12 +75,17 @@ pub fn render_invite(
     let compiled = compile(source)?;
     let reader = Reader::of(&context.locale);
     let data = data(context, reader, &compiled);
-    let mut subject = subject(&compiled.subject, &data)?;
+    let mut subject_data = data.clone();
+    // In a subject nobody answers to an address, so it need not stay a link.
+    for (who, email) in [("person", &context.person.email), ("agent", &context.agent.email)] {
+        subject_data[who]["email"] = unlinked_token(email).into();
+    }
+    let mut subject = subject(&compiled.subject, &subject_data)?;
     if subject.is_empty() {
         // Nothing but tokens without a value: a mail without a subject looks like spam.
         let (source, body) = default_template(&context.locale);
         let default = compile(TemplateSource { subject: source, body })?;
-        subject = self::subject(&default.subject, &data)?;
+        subject = self::subject(&default.subject, &subject_data)?;
     }
     let words = reader.language.words();
     let change = match kind {

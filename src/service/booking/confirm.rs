@@ -182,6 +182,12 @@ pub async fn confirm(app: &App, caller: &Caller, token: &str) -> Result<Booked> 
     let resolved = routing::resolve(app, Purpose::Meeting, request.route, person, company).await?;
     let (outcome, refusals) =
         book::make(app, caller, &request, &resolved, Way::Confirmed(id)).await?;
+    // The button may have been pressed twice at once: then the other press took the time.
+    if matches!(outcome, Outcome::Taken)
+        && let Some(booking) = super::find(app, id).await?
+    {
+        return Ok(made(app, booking));
+    }
     book::answer(app, &request, outcome, &refusals).await
 }
 
