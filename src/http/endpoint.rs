@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     Shutdown,
-    connection::{NoRoom, Room},
+    connection::Room,
     cost::{self, Cost, Price},
     documents::{Documents, operation_type},
     errors::{self, LIMIT_EXCEEDED, UNAUTHENTICATED, coded},
@@ -18,7 +18,7 @@ use super::{
     measure::Measure,
     prewritten::{Parts, Prewritten},
     request::Params,
-    respond::{Refusal, Reply, no_room},
+    respond::{Refusal, Reply},
 };
 use crate::work::{Heavy, INLINE, Ledger, OPERATION, Payer, Work};
 
@@ -134,7 +134,8 @@ impl<E: Executor, I: Identify> Endpoint<E, I> {
     /// dropped, so an open transaction in it rolls back; a live chat whose transaction others share is made.
     ///
     /// # Errors
-    /// 429 where the caller's account does not hold what the document costs, or too much waits already.
+    /// 429 where the caller's account does not hold what the document costs, or too much waits already; 503
+    /// where there is no memory for an answer until the deadline.
     pub(crate) async fn execute(
         &self,
         operation: Operation,
@@ -149,12 +150,12 @@ impl<E: Executor, I: Identify> Endpoint<E, I> {
         let prewritten = Prewritten::new(room.clone());
         request.data = identity.data;
         request.data.insert(prewritten.clone());
-        let (schema, own_room) = (self.schema.clone(), room.clone());
-        let execution = async move {
-            // Held while it runs, so that no more runs than can be answered.
-            let _admitted = own_room.admit(deadline).await?;
-            Ok::<_, NoRoom>(AssertUnwindSafe(schema.execute(request)).catch_unwind().await)
-        };
+        // Held while it runs, so that no more runs than can be answered. Waited for here and not on a heavy
+        // thread, of which a reader that takes nothing would have all.
+        let _admitted = room.admit(deadline).await.map_err(Refusal::no_room)?;
+        let schema = self.schema.clone();
+        let execution =
+            async move { AssertUnwindSafe(schema.execute(request)).catch_unwind().await };
         let execution = async {
             if is_heavy {
                 work.whole(execution).await
@@ -163,9 +164,8 @@ impl<E: Executor, I: Identify> Endpoint<E, I> {
             }
         };
         let reply = match tokio::time::timeout_at(deadline, execution).await {
-            Ok(Ok(Ok(Ok(response)))) => Reply::executed(response, prewritten.take()),
-            Ok(Ok(Ok(Err(panic)))) => self.panicked(&*panic),
-            Ok(Ok(Err(full))) => Reply::failed(StatusCode::SERVICE_UNAVAILABLE, no_room(full)),
+            Ok(Ok(Ok(response))) => Reply::executed(response, prewritten.take()),
+            Ok(Ok(Err(panic))) => self.panicked(&*panic),
             Ok(Err(refused)) => {
                 self.measure.rate_limited.increment(1);
                 let limits = cost::headers(work.spent(), work.standing().as_ref());
