@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use frontdesk::http::RateLimit;
+use frontdesk::work::Allowances;
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -39,7 +40,16 @@ struct Limited(Test);
 
 impl Limited {
     async fn start(database: Database) -> Self {
-        Self(start(database, |setup| setup.http.rate_limit = three_at_once()).await)
+        // What an operation costs, with its one field.
+        let hello = 201;
+        let mut points = Allowances::default();
+        points.visitors.points_per_second = hello;
+        points.visitors.burst = 3 * hello;
+        let limited = |setup: &mut Setup| {
+            setup.http.rate_limit = three_at_once();
+            setup.http.points = Some(points);
+        };
+        Self(start(database, limited).await)
     }
 
     async fn hello(&self, headers: &[(&str, &str)]) -> u16 {
