@@ -132,7 +132,7 @@ on_both! {
         let ask = async |nth: usize| {
             test.ask(&format!("198.51.100.{nth}"), meeting(&agent, 40 + nth, &visitor(40 + nth))).await
         };
-        let answers = futures_util::future::join_all((0..32).map(|nth| ask(nth))).await;
+        let answers = futures_util::future::join_all((0..32).map(ask)).await;
         assert_eq!((count(&answers, "MeetingBooked"), booked(&test.0).await), (15, 20));
         // For one mailbox, with agents enough.
         let mut agents = Vec::new();
@@ -143,7 +143,7 @@ on_both! {
             let input = meeting(&agents[nth], 0, "one@mailbox.example");
             test.ask(&format!("203.0.113.{nth}"), input).await
         };
-        let answers = futures_util::future::join_all((0..8).map(|nth| ask(nth))).await;
+        let answers = futures_util::future::join_all((0..8).map(ask)).await;
         let refused = answers.iter().filter(|answer| answer.body.get("errors").is_some());
         assert!(refused.clone().all(|answer| answer.code() == "RATE_LIMITED"));
         assert_eq!((refused.count(), booked(&test.0).await), (3, 25));

@@ -85,7 +85,7 @@ impl Open {
         Self { idle, busy, events }
     }
 
-    async fn is_closed(mut self) {
+    async fn expect_closed(mut self) {
         assert_eq!(self.idle.closed().await, 4401);
         assert_eq!(self.busy.closed().await, 4401);
         let mut last = self.events.next().await;
@@ -173,15 +173,15 @@ on_both! {
             update(&test, &agent, json!({ "active": true })).await;
             let open = Open::new(&test, &test.token(&agent, 720).await).await;
             update(&test, &agent, input).await;
-            open.is_closed().await;
+            open.expect_closed().await;
         }
         let open = Open::new(&test, &test.token(&agent, 720).await).await;
         test.admin(REVOKE, json!({ "id": agent })).await.data("");
-        open.is_closed().await;
+        open.expect_closed().await;
         let key = credential::create_api_key(&test.app, "key", Profile::Admin).await.unwrap();
         let open = Open::new(&test, &key.key).await;
         credential::revoke_api_key(&test.app, key.record.id).await.unwrap();
-        open.is_closed().await;
+        open.expect_closed().await;
         // What is not meant stays open; it had news of all that was done to the agent.
         while other.events.next().await["data"]["agentChanged"]["id"] != agent.as_str() {}
         assert!(works(&test, &test.admin).await);
@@ -202,8 +202,8 @@ on_both! {
         credential::revoke_api_key(&here.app, key.record.id).await.unwrap();
         here.admin(REVOKE, json!({ "id": agent })).await.data("");
         reader.read(&there.app).await.unwrap();
-        by_key.is_closed().await;
-        by_token.is_closed().await;
+        by_key.expect_closed().await;
+        by_token.expect_closed().await;
     }
 
     /// A process that missed changes looks at what is open, all of it with a few statements.
