@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
-use super::access::{app, authorise, read_id};
+use super::access::{app, authorise, caller, read_id};
 use super::booking::DeliveryStatus;
 use super::error::Result;
 use super::loaders::{AttemptsOf, load};
@@ -10,6 +10,7 @@ use super::page::{Cursor, PageArgs, connection};
 use super::scalars::DateTime;
 use crate::ids;
 use crate::service::Error;
+use crate::service::access::Permission;
 use crate::service::webhook::{self as service, Change, NewWebhook, WithSecret};
 use crate::store::outbox::{self, Payload, WebhookMessage};
 use crate::store::webhook::{EventType, Model, attempt};
@@ -118,6 +119,12 @@ impl WebhookDelivery {
             }
         }
     }
+
+    /// Whether the caller may read what was said: of live chats, that takes the permission to see them.
+    fn may_be_read(&self, ctx: &Context<'_>) -> Result<bool> {
+        let is_chat = self.message()?.event.is_live_chat();
+        Ok(!is_chat || caller(ctx).may(Permission::ViewAllConversations))
+    }
 }
 
 /// One message to one webhook.
@@ -138,9 +145,10 @@ impl WebhookDelivery {
         Ok(&self.message()?.message_id)
     }
 
-    /// The JSON that is sent, with what it tells of a visitor: MANAGE_INTEGRATIONS is enough to read it.
-    async fn body(&self) -> Result<&str> {
-        Ok(&self.message()?.body)
+    /// The JSON that is sent, with what it tells of a visitor. Null unless the event is no live chat's or the
+    /// caller has VIEW_ALL_CONVERSATIONS.
+    async fn body(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        Ok(self.may_be_read(ctx)?.then_some(self.message()?.body.as_str()))
     }
 
     /// How it stands.
@@ -161,7 +169,12 @@ impl WebhookDelivery {
     #[graphql(complexity = "super::page::cost_of_list(child_complexity)")]
     async fn attempts(&self, ctx: &Context<'_>) -> Result<Vec<WebhookAttempt>> {
         let attempts = load(ctx, AttemptsOf(self.0.id)).await?.unwrap_or_default();
-        Ok(attempts.into_iter().map(Into::into).collect())
+        let mut attempts: Vec<WebhookAttempt> = attempts.into_iter().map(Into::into).collect();
+        if !self.may_be_read(ctx)? {
+            // A receiver may send back what it was sent.
+            attempts.iter_mut().for_each(|attempt| attempt.response = None);
+        }
+        Ok(attempts)
     }
 
     /// When it was caused.
@@ -191,7 +204,8 @@ pub struct WebhookAttempt {
     status: Option<i32>,
     /// Why it counts as failed; null where it does not.
     problem: Option<String>,
-    /// The first KiB of the answer's body, as text.
+    /// The first KiB of the answer's body, as text. Null unless the event is no live chat's or the caller has
+    /// VIEW_ALL_CONVERSATIONS.
     response: Option<String>,
 }
 
@@ -221,7 +235,7 @@ pub struct CreateWebhookInput {
     url: String,
     /// What it is for. At most 200 characters.
     description: Option<String>,
-    /// What it is told of: at least one, each once.
+    /// What it is told of: at least one, each once. Events of live chats need VIEW_ALL_CONVERSATIONS too.
     events: Vec<WebhookEvent>,
 }
 
@@ -300,7 +314,8 @@ pub struct WebhookMutation;
 
 #[Object]
 impl WebhookMutation {
-    /// Makes a webhook, and its secret, which is not shown again. Needs MANAGE_INTEGRATIONS.
+    /// Makes a webhook, and its secret, which is not shown again. Needs MANAGE_INTEGRATIONS, and
+    /// VIEW_ALL_CONVERSATIONS for events of live chats.
     async fn create_webhook(
         &self,
         ctx: &Context<'_>,
@@ -309,10 +324,11 @@ impl WebhookMutation {
         authorise(ctx)?;
         let CreateWebhookInput { url, description, events } = input;
         let new = NewWebhook { url, description, events: read_events(events) };
-        Ok(service::create(app(ctx), new).await?.into())
+        Ok(service::create(app(ctx), caller(ctx), new).await?.into())
     }
 
-    /// Changes a webhook. Needs MANAGE_INTEGRATIONS.
+    /// Changes a webhook. Needs MANAGE_INTEGRATIONS, and VIEW_ALL_CONVERSATIONS to add an event of live chats or
+    /// to give another address to a webhook that is, or was, told of them.
     async fn update_webhook(
         &self,
         ctx: &Context<'_>,
@@ -322,7 +338,7 @@ impl WebhookMutation {
         let id = read_id(ids::WEBHOOK, &input.webhook_id, "input.webhookId")?;
         let UpdateWebhookInput { url, description, events, enabled, .. } = input;
         let change = Change { url, description, events: events.map(read_events), enabled };
-        Ok(Webhook(service::update(app(ctx), id, change).await?))
+        Ok(Webhook(service::update(app(ctx), caller(ctx), id, change).await?))
     }
 
     /// Deletes a webhook with its deliveries, and answers with its ID. Needs MANAGE_INTEGRATIONS.

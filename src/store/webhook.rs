@@ -7,7 +7,7 @@ use sea_orm::{QueryOrder, QuerySelect, Set};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{JsonOf, run_raw};
+use super::{JsonOf, run_raw, statement};
 
 /// What a webhook can be told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,6 +47,17 @@ impl EventType {
             Self::LiveChatTimedOut => "live_chat.timed_out",
             Self::AgentCalendarDisconnected => "agent.calendar_disconnected",
         }
+    }
+
+    /// Whether its bodies tell what visitors say in live chats.
+    pub const fn is_live_chat(self) -> bool {
+        matches!(
+            self,
+            Self::LiveChatRequested
+                | Self::LiveChatAccepted
+                | Self::LiveChatEnded
+                | Self::LiveChatTimedOut
+        )
     }
 }
 
@@ -110,6 +121,20 @@ pub async fn subscribed<C: ConnectionTrait>(db: &C, event: EventType) -> Result<
 /// The database's own.
 pub async fn hold<C: ConnectionTrait>(db: &C, id: Uuid) -> Result<Option<Model>, DbErr> {
     Entity::find_by_id(id).lock(LockType::NoKeyUpdate).one(db).await
+}
+
+/// Whether a delivery of a live-chat event to the webhook is kept, which may still be sent, or sent again.
+///
+/// # Errors
+/// The database's own.
+pub async fn keeps_live_chats<C: ConnectionTrait>(db: &C, id: Uuid) -> Result<bool, DbErr> {
+    // Quotes within the body are escaped, so that nothing in there looks like the event.
+    // PostgreSQL writes a space after colons.
+    let sql = "SELECT id FROM outbox WHERE webhook_id = ? \
+        AND (CAST(payload AS text) LIKE '%\"event\":\"LIVE_CHAT_%' \
+        OR CAST(payload AS text) LIKE '%\"event\": \"LIVE_CHAT_%') LIMIT 1";
+    let query = statement(db.get_database_backend(), sql, [id.into()]);
+    Ok(db.query_one_raw(query).await?.is_some())
 }
 
 /// Ends what waits to be sent to a webhook, for the reason given. What is just being sent ends by itself.

@@ -102,7 +102,7 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("acceptCalendarEventDrift", "mutation($booking: ID!) { acceptCalendarEventDrift(bookingId: $booking) { id } }"),
     ("undoCalendarEventDrift", "mutation($booking: ID!) { undoCalendarEventDrift(bookingId: $booking) { id } }"),
     ("retryDelivery", "mutation($delivery: ID!) { retryDelivery(deliveryId: $delivery) { id } }"),
-    ("createWebhook", "mutation { createWebhook(input: { url: \"https://hooks.example/\", events: [LIVE_CHAT_TIMED_OUT] }) { webhook { id } } }"),
+    ("createWebhook", "mutation { createWebhook(input: { url: \"https://hooks.example/\", events: [BOOKING_CREATED] }) { webhook { id } } }"),
     ("updateWebhook", "mutation($webhook: ID!) { updateWebhook(input: { webhookId: $webhook, enabled: true }) { id } }"),
     ("deleteWebhook", "mutation($webhook: ID!) { deleteWebhook(webhookId: $webhook) }"),
     ("rotateWebhookSecret", "mutation($webhook: ID!) { rotateWebhookSecret(webhookId: $webhook) { webhook { id } } }"),

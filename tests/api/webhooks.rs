@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use frontdesk::clock::{Clock, SystemClock};
 use frontdesk::secrets::hmac_sha256;
+use frontdesk::service::access::Profile;
 use frontdesk::store::webhook;
 use serde_json::{Value, json};
 
@@ -257,6 +258,30 @@ on_both! {
         assert_eq!(desk.webhook(id).await, Value::Null);
         assert_eq!(desk.test.admin(delete, json!({ "id": id })).await.code(), "NOT_FOUND");
         assert_eq!(desk.update(json!({ "enabled": true }), id).await.code(), "NOT_FOUND");
+    }
+
+    async fn live_chats_are_told_where_who_sees_them_says(desk: Desk) {
+        let marketing = desk.test.key(Profile::MarketingAdmin).await;
+        let create = "mutation($input: CreateWebhookInput!) { createWebhook(input: $input) { webhook { id } } }";
+        let update = "mutation($input: UpdateWebhookInput!) { updateWebhook(input: $input) { id } }";
+        let send = async |query: &str, input: Value| {
+            desk.test.send(&marketing, query, json!({ "input": input })).await
+        };
+        let url = "https://hooks.example/";
+        let input = json!({ "url": url, "events": ["BOOKING_CREATED", "LIVE_CHAT_ENDED"] });
+        assert_eq!(send(create, input).await.code(), "FORBIDDEN");
+        let input = json!({ "url": url, "events": ["BOOKING_CREATED"] });
+        let own = send(create, input).await.data("/createWebhook/webhook/id");
+        let input = json!({ "webhookId": own, "events": ["LIVE_CHAT_REQUESTED"] });
+        assert_eq!(send(update, input).await.code(), "FORBIDDEN");
+        send(update, json!({ "webhookId": own, "url": "https://other.example/" })).await.data("/updateWebhook/id");
+        let theirs = desk.create(&["LIVE_CHAT_REQUESTED"]).await.id;
+        desk.test.visitor("mutation { requestLiveChat(input: {}) { __typename } }", json!({})).await.data("");
+        let events = json!({ "webhookId": theirs, "events": ["BOOKING_CREATED"] });
+        let moved = json!({ "webhookId": theirs, "url": url });
+        assert_eq!(send(update, moved.clone()).await.code(), "FORBIDDEN");
+        send(update, events).await.data("/updateWebhook/id");
+        assert_eq!(send(update, moved).await.code(), "FORBIDDEN", "what waits would go there");
     }
 
     async fn what_was_sent_goes_with_its_webhook_and_with_time(desk: Desk) {

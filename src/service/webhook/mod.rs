@@ -9,10 +9,13 @@ mod sign;
 use calendar_http::{HttpClient, Network};
 use calendar_provider::ProviderError;
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, Set};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Set,
+};
 use url::Url;
 use uuid::Uuid;
 
+use super::access::{Caller, Permission};
 use super::{Error, Result, text};
 use crate::app::App;
 use crate::ids;
@@ -99,8 +102,12 @@ pub async fn all(app: &App) -> Result<Vec<Model>> {
 /// Makes a webhook.
 ///
 /// # Errors
-/// `BAD_USER_INPUT`; `LIMIT_EXCEEDED` where there are [`MOST`] already.
-pub async fn create(app: &App, new: NewWebhook) -> Result<WithSecret> {
+/// `FORBIDDEN` where it is to be told of live chats and the caller may not see them; `BAD_USER_INPUT`;
+/// `LIMIT_EXCEEDED` where there are [`MOST`] already.
+pub async fn create(app: &App, caller: &Caller, new: NewWebhook) -> Result<WithSecret> {
+    if new.events.iter().any(|event| event.is_live_chat()) {
+        caller.require(Permission::ViewAllConversations)?;
+    }
     let url = check_url(app, &new.url)?;
     let description = check_description(new.description.as_deref())?;
     let events = check_events(new.events)?;
@@ -132,8 +139,9 @@ pub async fn create(app: &App, new: NewWebhook) -> Result<WithSecret> {
 /// Changes a webhook. To enable it forgets how it failed before; to disable it ends what waits to be sent.
 ///
 /// # Errors
-/// `NOT_FOUND`; `BAD_USER_INPUT`.
-pub async fn update(app: &App, id: Uuid, change: Change) -> Result<Model> {
+/// `NOT_FOUND`; `BAD_USER_INPUT`; `FORBIDDEN` where live chats would be told anew, or elsewhere, and the caller
+/// may not see them.
+pub async fn update(app: &App, caller: &Caller, id: Uuid, change: Change) -> Result<Model> {
     let mut row = ActiveModel { id: Set(id), ..Default::default() };
     if let Some(url) = &change.url {
         row.url = Set(check_url(app, url)?);
@@ -141,11 +149,14 @@ pub async fn update(app: &App, id: Uuid, change: Change) -> Result<Model> {
     if let Some(description) = &change.description {
         row.description = Set(check_description(Some(description))?);
     }
-    if let Some(events) = change.events {
+    if let Some(events) = change.events.clone() {
         row.events = Set(JsonOf(check_events(events)?));
     }
     let transaction = store::begin(&app.db).await?;
     let before = webhook::hold(&transaction, id).await?.ok_or_else(|| unknown(id))?;
+    if sends_chats_on(&transaction, &before, &change).await? {
+        caller.require(Permission::ViewAllConversations)?;
+    }
     match change.enabled {
         Some(true) => {
             row.enabled = Set(true);
@@ -161,6 +172,24 @@ pub async fn update(app: &App, id: Uuid, change: Change) -> Result<Model> {
     let after = if row.is_changed() { row.update(&transaction).await? } else { before };
     transaction.commit().await?;
     Ok(after)
+}
+
+/// Whether a change lets somebody read of live chats who did not before: another event, or another address.
+async fn sends_chats_on<C: ConnectionTrait>(
+    db: &C,
+    before: &Model,
+    change: &Change,
+) -> Result<bool> {
+    let mut asked = change.events.iter().flatten();
+    if asked.any(|event| event.is_live_chat() && !before.events.0.contains(event)) {
+        return Ok(true);
+    }
+    if change.url.is_none() {
+        return Ok(false);
+    }
+    // What was caused while it was told of live chats goes to the new address too.
+    Ok(before.events.0.iter().any(|event| event.is_live_chat())
+        || webhook::keeps_live_chats(db, before.id).await?)
 }
 
 /// What is said of deliveries to a webhook that is disabled.

@@ -1,6 +1,7 @@
 //! What webhooks are told of live chats.
 
 use chrono::TimeDelta;
+use frontdesk::service::access::Profile;
 use serde_json::{Value, json};
 
 use crate::on_both;
@@ -51,6 +52,22 @@ fn event(kind: &str, id: &str, end: &str) -> [String; 3] {
 }
 
 on_both! {
+    async fn who_sees_no_chats_reads_none_of_what_was_sent(listened: Listened) {
+        let test = &listened.test;
+        test.ask(json!({ "message": "Bonjour" })).await;
+        listened.told().await;
+        let query = "{ webhooks { deliveries { nodes { body attempts { status response } } } } }";
+        let seen = async |profile| {
+            let answer = test.send(&test.key(profile).await, query, json!({})).await;
+            answer.data("/webhooks/0/deliveries/nodes/0")
+        };
+        let all = seen(Profile::Admin).await;
+        assert!(all["body"].as_str().unwrap().contains("Bonjour"), "{all:#}");
+        let none = seen(Profile::MarketingAdmin).await;
+        assert_eq!((&none["body"], &none["attempts"][0]["response"]), (&Value::Null, &Value::Null));
+        assert_eq!(none["attempts"][0]["status"], all["attempts"][0]["status"]);
+    }
+
     async fn a_webhook_is_told_how_a_chat_goes(listened: Listened) {
         let test = &listened.test;
         let grace = test.chatter("Grace").await;
