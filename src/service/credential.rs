@@ -113,7 +113,8 @@ pub async fn issue_agent_token(
     Ok(NewToken { token, expires_at })
 }
 
-/// Ends all tokens of an agent, at once. What they have open is closed.
+/// Ends all tokens of an agent, at once. What they have open is closed, and links to connect a calendar that were
+/// asked for with one end: whoever stole it would connect a calendar of its own.
 ///
 /// # Errors
 /// `FORBIDDEN` for an agent who may do more than the editor; `NOT_FOUND`.
@@ -121,6 +122,7 @@ pub async fn revoke_agent_tokens(app: &App, editor: AgentEditor) -> Result<agent
     let transaction = store::begin(&app.db).await?;
     let agent = access::hold(&transaction, editor).await?;
     agent_token::end_all(&transaction, agent.id).await?;
+    store::authorization::end_asked(&transaction, agent.id).await?;
     let news = changes::write(app, &transaction, [Change::AgentTokens(agent.id)]).await?;
     transaction.commit().await?;
     news.tell(app);
@@ -128,7 +130,8 @@ pub async fn revoke_agent_tokens(app: &App, editor: AgentEditor) -> Result<agent
 }
 
 /// Ends what was given out for an agent, in the transaction that deactivates it or gives it another
-/// profile: tokens, and links to connect a calendar. Its feed ends with the deactivation too.
+/// profile: tokens, and links to connect a calendar. Its feed, and links that were mailed to it, end with the
+/// deactivation only.
 ///
 /// # Errors
 /// None but the database's.
@@ -142,9 +145,11 @@ pub(super) async fn end_all_of(
         return Ok(None);
     }
     agent_token::end_all(transaction, after.id).await?;
-    store::authorization::end_all(transaction, after.id).await?;
     if is_deactivated {
+        store::authorization::end_all(transaction, after.id).await?;
         store::calendar::feed::Entity::delete_by_id(after.id).exec(transaction).await?;
+    } else {
+        store::authorization::end_asked(transaction, after.id).await?;
     }
     Ok(Some(Change::AgentTokens(after.id)))
 }

@@ -98,6 +98,17 @@ pub async fn end_all<C: ConnectionTrait>(db: &C, agent: Uuid) -> Result<(), DbEr
     Entity::delete_many().filter(Column::AgentId.eq(agent)).exec(db).await.map(|_| ())
 }
 
+/// The same, but for those that a mail to the agent asked for.
+///
+/// # Errors
+/// The database's own.
+pub async fn end_asked<C: ConnectionTrait>(db: &C, agent: Uuid) -> Result<(), DbErr> {
+    let asked = Entity::delete_many()
+        .filter(Column::AgentId.eq(agent))
+        .filter(Column::ByProfile.is_not_null());
+    asked.exec(db).await.map(|_| ())
+}
+
 /// Takes out the authorization that a state's hash names: whoever gets it is the only one.
 ///
 /// # Errors

@@ -289,4 +289,21 @@ on_both! {
         office.test.admin(update, json!({ "id": office.agent })).await.data("");
         check_refused(&browser.visit(&office.test, &first).await, "used already or is too old");
     }
+    async fn revoked_tokens_take_links_with_them_but_for_those_that_were_mailed(office: Office) {
+        let revoke = "mutation($id: ID!) { revokeAgentTokens(input: { agentId: $id }) { agent { id } } }";
+        let profile = "mutation($id: ID!) { updateAgent(input: { agentId: $id, profile: CALENDAR_AGENT }) { id } }";
+        office.connected().await;
+        office.revoke().await;
+        office.test.deliver().await;
+        let mailed = office.mails().remove(0);
+        let (mut browser, mut stolen) = (Browser::default(), Browser::default());
+        let mends = browser.consent(&office.test, &office.calendar.oauth, &mailed).await;
+        let start = office.start_link(None).await;
+        let back = stolen.consent(&office.test, &office.calendar.oauth, &start).await;
+        office.test.admin(revoke, json!({ "id": office.agent })).await.data("");
+        check_refused(&stolen.visit(&office.test, &back).await, "used already or is too old");
+        office.test.admin(profile, json!({ "id": office.agent })).await.data("/updateAgent");
+        let shown = browser.visit(&office.test, &mends).await;
+        assert_eq!(shown.location.unwrap().as_str(), format!("{SETTINGS}?calendar=connected"));
+    }
 }
