@@ -8,12 +8,27 @@ use crate::app::App;
 use crate::mail;
 use crate::service::access::{self, Permission};
 use crate::service::{self, Result, live_chat, schedule};
+use crate::store::agent;
 use crate::store::booking::Person;
-use crate::store::live_chat::request::UNANSWERED;
+use crate::store::live_chat::offer;
+use crate::store::live_chat::request::{self, UNANSWERED};
 use crate::store::outbox::{self, Model, Payload};
 
 /// Most such mails to one agent in an hour of the clock; one more says that there are others.
 const MOST_AN_HOUR: u64 = 20;
+
+/// Whether the agent may see what the visitor said: a mail shows no more than the API does.
+async fn sees(app: &App, agent: &agent::Model, request: &request::Model) -> Result<bool> {
+    let permissions = access::profile(&agent.profile)?.permissions();
+    if permissions.contains(&Permission::ViewAllConversations) {
+        return Ok(true);
+    }
+    if !permissions.contains(&Permission::ViewMyConversations) {
+        return Ok(false);
+    }
+    let offers = offer::of_requests(&app.db, &[request.id]).await?;
+    Ok(live_chat::involves(request, &offers, agent.id))
+}
 
 /// Tells the agent, unless it was told of too many in that hour, no longer asks, or was deactivated.
 pub(super) async fn deliver(app: &App, row: &Model) -> Result<Outcome> {
@@ -23,9 +38,7 @@ pub(super) async fn deliver(app: &App, row: &Model) -> Result<Outcome> {
     let Some(request) = request.filter(|_| agent.active && agent.notify_failed_actions) else {
         return Ok(Outcome::Done(Delivered::Notice));
     };
-    // What the visitor said is for those who take chats or see them: a mail shows no more than the API does.
-    let permissions = access::profile(&agent.profile)?.permissions();
-    let sees = permissions.contains(&Permission::ViewMyConversations);
+    let sees = sees(app, &agent, &request).await?;
     let person = request.person.as_ref().map(|person| &person.0).filter(|_| sees);
     let email = person.map(|person| person.email.as_str());
     let before = outbox::before_in_hour(&app.db, row, agent.id).await?;

@@ -72,20 +72,23 @@ on_both! {
     async fn a_mail_shows_what_its_reader_may_see(test: Test) {
         let update = "mutation($id: ID!, $profile: Profile!) {
             updateAgent(input: { agentId: $id, profile: $profile }) { id } }";
+        let asked = test.chatter("Asked").await;
+        subscribe(&test, &asked.id).await;
         for (name, profile) in [("Sees", "SALES_ADMIN"), ("Own", "LIVE_AGENT"), ("Blind", "CALENDAR_AGENT")] {
             let agent = test.agent(name).await;
             test.admin(update, json!({ "id": agent, "profile": profile })).await.data("/updateAgent");
             subscribe(&test, &agent).await;
         }
-        test.ask(json!({
+        let id = test.offered(json!({
             "message": "Is anybody there?", "company": { "name": "Analytical Engines" },
             "person": { "email": "ada@visitors.example", "firstName": "Ada", "phone": "+33 1 23 45 67 89" },
         })).await;
+        test.decline(&asked, &id).await;
         test.deliver().await;
         let sent = test.mails.drain();
-        assert_eq!(sent.len(), 3);
+        assert_eq!(sent.len(), 4);
         for mail in sent.into_iter().map(|sent| sent.mail) {
-            let sees = mail.to.email != "blind@agents.example";
+            let sees = ["sees@agents.example", "asked@agents.example"].contains(&mail.to.email.as_str());
             for words in ["Is anybody there?", "Analytical Engines", "ada@visitors.example", "Ada", "33 1 23"] {
                 assert_eq!(mail.text.contains(words), sees, "{words} to {}: {}", mail.to.email, mail.text);
             }
