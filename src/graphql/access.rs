@@ -220,9 +220,9 @@ pub enum Permission {
     ViewAccounts,
     /// Changing routing rules, teams and accounts. Includes VIEW_ROUTING and VIEW_ACCOUNTS.
     ManageRouting,
-    /// What is kept about visitors, and for how long.
+    /// What is kept about visitors, and for how long, and which visitors are blocked.
     ManagePrivacyAndSecurity,
-    /// Deliveries that failed, webhooks, keys.
+    /// Deliveries that failed, and webhooks; those that tell of live chats need VIEW_ALL_CONVERSATIONS too.
     ManageIntegrations,
     /// Reports about oneself. There are none yet.
     ViewMyReports,
@@ -241,8 +241,8 @@ pub enum Profile {
     /// Manages agents, all meetings and routing; views accounts, all conversations and reports, and takes reports
     /// out.
     SalesAdmin,
-    /// Views routing and reports, takes reports out, and manages privacy and integrations. Sees no accounts and
-    /// no conversations.
+    /// Views routing and reports, takes reports out, manages privacy and integrations, and blocks visitors. Sees no
+    /// accounts and no conversations.
     MarketingAdmin,
     /// Views routing and reports. Sees no accounts and no conversations.
     MarketingUser,
