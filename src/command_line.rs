@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Bookings, Config, ConfigError, Proof};
+use crate::config::{Bookings, Config, ConfigError, Connections, Proof};
 use crate::server::{self, Migrations, Serve, print};
 use crate::service::access::Profile;
 use crate::service::credential;
@@ -262,6 +262,7 @@ fn shown(config: &Config) -> String {
         (None, Some(path)) => format!("# secret_key is kept in {}", path.display()),
         _ => "# secret_key is given and not shown".to_owned(),
     };
+    let connections = shown_connections(config.connections);
     let bookings = shown_bookings(config.bookings);
     let proof = shown_proof(&config.proof);
     format!(
@@ -270,8 +271,8 @@ fn shown(config: &Config) -> String {
          cors_origins = {:?}\nreturn_urls = {:?}\n{push_url}\npush_contact = \"{}\"\nallow_private_addresses = {}\ntrusted_proxies = {}\ndefault_locale = {:?}\nlog_format = \"{}\"\n\
          meeting_fallback = {:?}\n\n\
          [limits]\nmails_per_hour = {}\nlive_chats_per_hour = {}\n\
-         calendar_staleness_minutes = {}\nprovider_timeout_seconds = {}\n\n\
-         {points}\
+         calendar_staleness_minutes = {}\nprovider_timeout_seconds = {}\nanswer_bytes = {}\n\n\
+         {points}{connections}\
          [delivery]\ngive_up_after_minutes = {}\nfirst_retry_seconds = {}\n\
          longest_retry_minutes = {}\nconference_wait_seconds = {}\nlease_seconds = {}\n\
          concurrency = {}\npoll_milliseconds = {}\n\n\
@@ -299,6 +300,7 @@ fn shown(config: &Config) -> String {
         limits.live_chats_per_hour,
         limits.calendar_staleness_minutes,
         limits.provider_timeout_seconds,
+        limits.answer_bytes,
         delivery.give_up_after_minutes,
         delivery.first_retry_seconds,
         delivery.longest_retry_minutes,
@@ -316,6 +318,19 @@ fn shown(config: &Config) -> String {
         config.live_chat.open_per_mailbox,
         config.live_chat.open_per_network,
         config.reminders.minutes_before,
+    )
+}
+
+/// The settings of connections as TOML.
+fn shown_connections(connections: Connections) -> String {
+    format!(
+        "[connections]\ntotal = {}\nper_address = {}\nbuffer_bytes = {}\nall_buffer_bytes = {}\n\
+         stalled_seconds = {}\n\n",
+        connections.total,
+        connections.per_address,
+        connections.buffer_bytes,
+        connections.all_buffer_bytes,
+        connections.stalled_seconds,
     )
 }
 
@@ -418,6 +433,8 @@ mod tests {
         let keys = shown.lines().filter(|line| !line.starts_with('#')).count();
         assert!(20 < keys, "{shown}");
         assert!(shown.contains("poll_milliseconds = 1000\n"), "{shown}");
+        assert!(shown.contains("answer_bytes = "), "{shown}");
+        assert!(shown.contains("[connections]\ntotal = 16384\n"), "{shown}");
         assert!(shown.contains("log_format = \"text\"\n"), "{shown}");
     }
 }
