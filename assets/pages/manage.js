@@ -33,7 +33,7 @@ const MOVE = gql`
     rescheduleBooking(input: $input) {
       __typename
       ... on MeetingBooked { booking { startsAt } }
-      ... on SlotUnavailable { alternatives { startsAt endsAt } }
+      ... on SlotUnavailable { message alternatives { startsAt endsAt } }
     }
   }
 `;
@@ -163,7 +163,7 @@ async function move(slot) {
   await change(at("move"), () => move(slot), async () => {
     const { rescheduleBooking: result } = await ask(endpoint, MOVE, { input });
     if (result.__typename === "SlotUnavailable") {
-      offer(result.alternatives);
+      offer(result);
       picker.refresh();
       return;
     }
@@ -172,14 +172,15 @@ async function move(slot) {
   });
 }
 
-function offer(alternatives) {
+function offer({ message, alternatives }) {
   const buttons = alternatives.map((slot) => {
     const button = element("button", { type: "button", className: "plain", textContent: start(slot) });
     button.addEventListener("click", () => move(slot));
     return button;
   });
-  const near = alternatives.length > 0 ? words.alternatives : words.noAlternatives;
-  fail(`${words.taken} ${near}`, element("div", { className: "actions" }, ...buttons));
+  // Where nothing else is free, the server says what to do instead.
+  const said = alternatives.length > 0 ? `${words.taken} ${words.alternatives}` : message;
+  fail(said, element("div", { className: "actions" }, ...buttons));
 }
 
 async function cancel() {

@@ -23,7 +23,6 @@ const en = {
   moved: (when) => `Your meeting is now on ${when}. A new confirmation is on its way by e-mail.`,
   taken: "That time has just been taken, and your meeting stays where it was.",
   alternatives: "These times near it are free:",
-  noAlternatives: "Please choose another day.",
 
   cancel: "Call the meeting off",
   cancelTitle: "Call the meeting off?",
@@ -81,7 +80,6 @@ const fr = {
     `Votre rendez-vous a maintenant lieu le ${when}. Une nouvelle confirmation vous parviendra par e-mail.`,
   taken: "Cet horaire vient d’être pris ; votre rendez-vous reste inchangé.",
   alternatives: "Ces horaires proches sont libres :",
-  noAlternatives: "Veuillez choisir un autre jour.",
 
   cancel: "Annuler le rendez-vous",
   cancelTitle: "Annuler le rendez-vous ?",

@@ -17,7 +17,7 @@ const BOOK = gql`
     bookMeeting(input: $input) {
       __typename
       ... on MeetingBooked { booking { startsAt agent { name } } }
-      ... on SlotUnavailable { alternatives { startsAt endsAt } }
+      ... on SlotUnavailable { message alternatives { startsAt endsAt } }
       ... on ProofRequired { provider }
       ... on EmailConfirmationRequired { held expiresAt }
     }
@@ -98,7 +98,7 @@ async function book(slot) {
       askToConfirm(result);
     } else if (result.__typename === "SlotUnavailable") {
       attempt = { text: "", key: "" };
-      offer(result.alternatives);
+      offer(result);
     } else {
       // ProofRequired: a page for a server with a verifier shows the widget of `provider` here, and sends the same
       // input again with its answer as `proof`. This one has no widget.
@@ -162,15 +162,16 @@ function askToConfirm({ held, expiresAt }) {
   at("title").focus();
 }
 
-function offer(alternatives) {
+function offer({ message, alternatives }) {
   const buttons = alternatives.map((slot) => {
     const button = element("button", { type: "button", className: "plain", textContent: start(slot) });
     button.addEventListener("click", () => book(slot));
     return button;
   });
-  const near = buttons.length > 0 ? "These times near it are free:" : "Please choose another day.";
+  // Where nothing else is free, the server says what to do instead.
+  const said = buttons.length > 0 ? "That time has just been taken. These times near it are free:" : message;
   picker.refresh();
-  fail(`That time has just been taken. ${near}`, element("div", { className: "actions" }, ...buttons));
+  fail(said, element("div", { className: "actions" }, ...buttons));
 }
 
 function explain(failure, again) {
