@@ -24,12 +24,11 @@ const QUERY: u64 = 100;
 const MUTATION: u64 = 1_000;
 /// What validating costs that comes to nothing, for each selection.
 const INVALID: u64 = 10;
-/// How many entries lists of the introspection have, roughly; a field of it costs a tenth of what one of
-/// ours does.
-const TYPES: u64 = 400;
-const FIELDS: u64 = 8;
-const ARGUMENTS: u64 = 2;
+/// A field of the introspection costs a tenth of what one of ours does.
 const INTROSPECTED: u64 = 10;
+/// How many lists of types or fields lie within each other at most. Each leads to all types again, so their
+/// number grows with every level; tools need one.
+const MOST_LISTS: u32 = 2;
 
 /// What documents of this schema cost.
 pub(crate) struct Prices {
@@ -73,7 +72,9 @@ impl Pricing for Prices {
                 .as_str()
             {
                 "__typename" => {}
-                "__schema" | "__type" => introspection += walk.introspection(field),
+                "__schema" | "__type" => {
+                    introspection = introspection.saturating_add(walk.introspection(field));
+                }
                 name => points = points.saturating_add(each + extra(name)),
             });
         }
@@ -141,6 +142,20 @@ fn looked_at_by(input: &Value, agents: u64) -> u64 {
     }
 }
 
+/// How many entries a list of the introspection has at most; of all types, on average.
+fn entries(name: &str, of_all: bool) -> u64 {
+    match (name, of_all) {
+        ("types", _) => 400,
+        ("fields" | "inputFields" | "enumValues", true) => 8,
+        ("fields" | "inputFields" | "enumValues", false) => 80,
+        ("possibleTypes" | "interfaces", true) => 2,
+        ("possibleTypes" | "interfaces", false) => 20,
+        ("directives" | "locations", _) => 8,
+        ("args", _) => 4,
+        _ => 1,
+    }
+}
+
 /// Walks a document whose fragments do not spread themselves, and whose selections were counted before.
 struct Walk<'a> {
     document: &'a ExecutableDocument,
@@ -172,21 +187,23 @@ impl<'a> Walk<'a> {
 
     /// What an introspection field costs.
     fn introspection(&self, field: &'a Field) -> u64 {
-        self.nodes(field) / INTROSPECTED + 1
+        self.nodes(field, 0, false) / INTROSPECTED + 1
     }
 
-    fn nodes(&self, field: &'a Field) -> u64 {
+    /// What an introspection field answers, in fields, within so many lists. `of_all` says that it is asked of
+    /// all types, so that what counts is the mean and not the most.
+    fn nodes(&self, field: &'a Field, lists: u32, of_all: bool) -> u64 {
+        let name = field.name.node.as_str();
+        let is_list = matches!(name, "fields" | "inputFields" | "possibleTypes" | "interfaces");
+        let lists = lists + u32::from(is_list);
+        if MOST_LISTS < lists {
+            return u64::MAX;
+        }
         let mut below = 1_u64;
         self.fields_below(&field.selection_set.node, &mut |field| {
-            below = below.saturating_add(self.nodes(field));
+            below = below.saturating_add(self.nodes(field, lists, name == "types"));
         });
-        let entries = match field.name.node.as_str() {
-            "types" => TYPES,
-            "fields" | "inputFields" | "enumValues" | "directives" => FIELDS,
-            "args" | "possibleTypes" | "interfaces" | "locations" => ARGUMENTS,
-            _ => 1,
-        };
-        below.saturating_mul(entries)
+        below.saturating_mul(entries(name, of_all))
     }
 
     fn selections(&self) -> u64 {

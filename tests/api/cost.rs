@@ -143,6 +143,27 @@ async fn introspection_has_its_price_and_leaves_room_for_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn introspection_in_circles_is_refused() {
+    let test = with_points(400_000).await;
+    for (pairs, code) in [(1, ""), (2, "LIMIT_EXCEEDED"), (7, "LIMIT_EXCEEDED")] {
+        let mut types = "name".to_owned();
+        for _ in 0..pairs {
+            types = format!("possibleTypes {{ interfaces {{ {types} }} }}");
+        }
+        let query = format!("{{ __type(name: \"Node\") {{ {types} }} }}");
+        let told = ask(&test, json!({ "query": query })).await;
+        let found = told.body["errors"][0]["extensions"]["code"].as_str().unwrap_or_default();
+        assert_eq!(found, code, "{pairs} pairs: {:?}", told.cost);
+    }
+    let fields = "fields { type { fields { type { fields { name } } } } }";
+    let query = format!(
+        "{{ a: __type(name: \"Query\") {{ {fields} }} b: __type(name: \"Node\") {{ {fields} }} }}"
+    );
+    let told = ask(&test, json!({ "query": query })).await;
+    assert_eq!(told.body["errors"][0]["extensions"]["code"], "LIMIT_EXCEEDED");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn invalid_documents_are_not_free() {
     let test = with_points(100_000).await;
     let fields: Vec<String> = (0..500).map(|number| format!("unknown{number}")).collect();
