@@ -42,14 +42,25 @@ impl Prices {
         Self { app: Arc::clone(app), counting }
     }
 
-    /// The complexity of a document; `None` where it is not valid.
+    /// The complexity of the costliest of a document's operations; `None` where one is not valid.
     fn complexity(&self, document: &ExecutableDocument, variables: &Variables) -> Option<u64> {
+        let names = document.operations.iter().map(|(name, _)| name.map(ToString::to_string));
+        names
+            .map(|name| self.complexity_of(document, name, variables))
+            .try_fold(0, |most, one| Some(one?.max(most)))
+    }
+
+    fn complexity_of(
+        &self,
+        document: &ExecutableDocument,
+        operation: Option<String>,
+        variables: &Variables,
+    ) -> Option<u64> {
         let counted = Arc::new(AtomicU64::new(u64::MAX));
         let mut request =
             Request::new("").variables(variables.clone()).data(Counted(Arc::clone(&counted)));
         request.set_parsed_query(document.clone());
-        request.operation_name =
-            document.operations.iter().next().and_then(|(name, _)| name).map(ToString::to_string);
+        request.operation_name = operation;
         // Validation waits for nothing, and nothing comes after it.
         self.counting.execute(request).now_or_never()?;
         Some(counted.load(Ordering::Relaxed)).filter(|counted| *counted != u64::MAX)
@@ -79,9 +90,10 @@ impl Pricing for Prices {
             });
         }
         let complexity = self.complexity(document, variables);
+        let lasts = complexity.is_some();
         let complexity = complexity.unwrap_or_else(|| INVALID * walk.selections());
         let weight = complexity.saturating_add(introspection);
-        Cost { points: points.saturating_add(weight), weight }
+        Cost { points: points.saturating_add(weight), weight, lasts }
     }
 
     fn expected(&self, document: &ExecutableDocument, variables: &Variables) -> u64 {

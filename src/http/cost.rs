@@ -24,6 +24,9 @@ pub struct Cost {
     pub points: u64,
     /// How much of a processor it is expected to take without a pause, in points.
     pub weight: u64,
+    /// Whether other variables without whole numbers lead to the same. Where these were not valid, nothing is
+    /// known of others.
+    pub lasts: bool,
 }
 
 /// Says what documents cost.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use async_graphql::{
-    Executor, Request, ServerError, Variables,
+    Executor, Request, ServerError, Value, Variables,
     parser::{
         parse_query,
         types::{BaseType, DocumentOperations, ExecutableDocument, OperationType},
@@ -49,8 +49,26 @@ pub(crate) struct Parsed {
 impl Parsed {
     /// What the document costs with these variables.
     pub(crate) fn cost(&self, pricing: &dyn Pricing, variables: &Variables) -> Cost {
-        let cost = || pricing.cost(&self.document, variables);
-        if bears_on_cost(variables) { cost() } else { *self.cost.get_or_init(cost) }
+        let depends = bears_on_cost(variables) || self.has_default_replaced(variables);
+        if let Some(cost) = self.cost.get().filter(|_| !depends) {
+            return *cost;
+        }
+        let cost = pricing.cost(&self.document, variables);
+        if cost.lasts && !depends {
+            // Another request may have been first, with the same.
+            let _ = self.cost.set(cost);
+        }
+        cost
+    }
+
+    /// Whether a variable is null that has a default, which may be a number.
+    fn has_default_replaced(&self, variables: &Variables) -> bool {
+        let operations = self.document.operations.iter();
+        let mut defined = operations.flat_map(|(_, it)| &it.node.variable_definitions);
+        defined.any(|variable| {
+            let given = variables.get(&variable.node.name.node);
+            variable.node.default_value.is_some() && given == Some(&Value::Null)
+        })
     }
 }
 

@@ -143,6 +143,26 @@ async fn introspection_has_its_price_and_leaves_room_for_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_invalid_once_is_not_cheap_for_ever() {
+    let test = with_points(1_000_000).await;
+    let filtered = "query($f: BookingFilter) { bookings(first: 100, filter: $f) { nodes { id } } }";
+    let sound = json!({ "query": filtered, "variables": { "f": {} } });
+    let price = ask(&test, sound).await.cost.unwrap();
+    // The same to a reader, another document to the server.
+    let again = filtered.replace("nodes", " nodes");
+    ask(&test, json!({ "query": again, "variables": { "f": "x" } })).await;
+    let told = ask(&test, json!({ "query": again, "variables": { "f": {} } })).await;
+    assert_eq!(told.cost, Some(price));
+    // Of several operations the costliest counts, whichever is asked for.
+    let two = format!(
+        "query Cheap {{ viewer {{ kind }} }} {}",
+        filtered.replacen("query", "query Dear", 1)
+    );
+    let operation = json!({ "query": two, "operationName": "Dear", "variables": { "f": {} } });
+    assert!(price <= ask(&test, operation).await.cost.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn introspection_in_circles_is_refused() {
     let test = with_points(400_000).await;
     for (pairs, code) in [(1, ""), (2, "LIMIT_EXCEEDED"), (7, "LIMIT_EXCEEDED")] {
