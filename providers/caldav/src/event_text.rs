@@ -1,6 +1,6 @@
 //! What must be known of an iCalendar text besides when it is busy.
 
-use calendar_ical::{Expansion, MAX_TOTAL, Occurrence, expand};
+use calendar_ical::{Budget, Expansion, MAX_TOTAL, Occurrence, expand_with};
 use calendar_provider::{EventSnapshot, ProviderError, TimeRange};
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use chrono_tz::Tz;
@@ -14,24 +14,19 @@ use crate::query::{Object, Objects};
 /// itself out.
 const FIRST_WITHIN: TimeDelta = TimeDelta::days(400);
 
-/// Texts of more than this together, in bytes, are read where other calls need not wait for it.
-const SHORT: usize = 256 * 1024;
-
 /// Every occurrence that overlaps `window`, of each of the objects.
 ///
 /// # Errors
 /// Permanent where one can't be understood, since an event of which it is not known when it is
-/// could be at any time; and where there are more than [`MAX_TOTAL`].
+/// could be at any time; where all together take too long; and where there are more than
+/// [`MAX_TOTAL`].
 pub(crate) async fn occurrences(
     objects: Objects,
     account: &Account,
     window: TimeRange,
 ) -> Result<Vec<Read>, ProviderError> {
-    let length: usize = objects.values().map(|it| it.data.len()).sum();
     let (zone, me) = (account.zone, account.addresses.clone());
-    if length <= SHORT {
-        return read_all(objects, window, zone, &me);
-    }
+    // A text's length says nothing of how long its rules take, so other calls never wait for it.
     let work = tokio::task::spawn_blocking(move || read_all(objects, window, zone, &me));
     work.await.map_err(|cause| {
         ProviderError::transient("reading the calendar was broken off").with_source(cause)
@@ -53,9 +48,10 @@ fn read_all(
 ) -> Result<Vec<Read>, ProviderError> {
     let mut expansion = Expansion::new(window, zone);
     expansion.me = me;
+    let mut budget = Budget::for_texts(objects.len());
     let (mut all, mut total) = (Vec::with_capacity(objects.len()), 0);
     for (url, Object { etag, data }) in objects {
-        let found = expand(&data, &expansion).map_err(|cause| {
+        let found = expand_with(&data, &expansion, &mut budget).map_err(|cause| {
             ProviderError::permanent("it holds an event that can't be understood")
                 .with_source(cause)
         })?;
@@ -148,7 +144,10 @@ fn value_of<'a>(line: &'a str, property: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::has_uid;
+    use calendar_provider::{ErrorClass, TimeRange};
+    use chrono::TimeDelta;
+
+    use super::{Object, Objects, has_uid, read_all};
 
     const TEXT: &str = "BEGIN:VCALENDAR\r\nBEGIN:VTIMEZONE\r\nUID:zone\r\nEND:VTIMEZONE\r\n\
         BEGIN:VEVENT\r\nUID;X-A=1:abc-\r\n def\r\nBEGIN:VALARM\r\nUID:alarm\r\nEND:VALARM\r\n\
@@ -162,5 +161,24 @@ mod tests {
         for uid in ["abc-", "abc", "zone", "alarm", "no", "SECOND", ""] {
             assert!(!has_uid(TEXT, uid), "{uid}");
         }
+    }
+
+    /// Each takes a bit more than a third of what one reading may cost.
+    fn costly_objects(count: usize) -> Objects {
+        let data = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTART:19000101T000000Z\r\n\
+            DURATION:PT1S\r\nRRULE:FREQ=MINUTELY;BYSECOND=0;COUNT=6000000\r\n\
+            RDATE:20310106T090000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+        let url = |n| format!("https://example.com/{n}.ics").parse().expect("valid");
+        (0..count).map(|n| (url(n), Object { etag: None, data: data.to_owned() })).collect()
+    }
+
+    #[test]
+    fn all_objects_of_a_reading_share_what_it_may_cost() {
+        let start = "2031-01-01T00:00:00Z".parse().expect("valid");
+        let window = TimeRange::lasting(start, TimeDelta::days(31)).expect("valid");
+        let read = |count| read_all(costly_objects(count), window, None, &[]);
+        assert_eq!(read(1).map(|all| all[0].found.len()).ok(), Some(1));
+        // None is left out: the whole reading fails.
+        assert_eq!(read(3).err().map(|error| error.class()), Some(ErrorClass::Permanent));
     }
 }

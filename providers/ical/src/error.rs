@@ -39,7 +39,8 @@ pub enum ReadError {
     /// window, or all have more than [`MAX_TOTAL`](crate::MAX_TOTAL).
     #[error("the calendar has too many occurrences in the window")]
     TooManyOccurrences,
-    /// The rules would take too long to work out.
+    /// The rules would take too long to work out, by themselves or with those of the other texts
+    /// that share their [`Budget`](crate::Budget).
     #[error("the calendar's recurrence rules take too long to work out")]
     TooMuchWork,
 }

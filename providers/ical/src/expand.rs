@@ -85,13 +85,29 @@ pub fn expand(
     text: impl AsRef<[u8]>,
     expansion: &Expansion<'_>,
 ) -> Result<Vec<Occurrence>, ReadError> {
-    let budget = Budget::new();
-    let document = read(text.as_ref(), expansion, &budget)?;
+    expand_with(text, expansion, &mut Budget::for_texts(1))
+}
+
+/// As [`expand`], for one of several texts that make up a calendar: what it costs is taken from
+/// the budget that they share.
+///
+/// # Errors
+/// As [`expand`], also where the texts before it left too little of the budget.
+pub fn expand_with(
+    text: impl AsRef<[u8]>,
+    expansion: &Expansion<'_>,
+    budget: &mut Budget,
+) -> Result<Vec<Occurrence>, ReadError> {
+    let room = budget.room();
+    let document = read(text.as_ref(), expansion, budget)?;
+    let of_zones = room - budget.room();
     let mut found = Vec::new();
     for (masters, overrides) in groups(&document.events) {
         let series = Series::new(masters, overrides, &document.zones, expansion);
-        series.expand(&budget, &mut found)?;
+        series.expand(budget, &mut found)?;
     }
+    // The zones go with the document; the occurrences stay with the caller.
+    budget.give_back(of_zones);
     Ok(found)
 }
 

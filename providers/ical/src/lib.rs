@@ -46,6 +46,7 @@ mod write;
 mod zone;
 
 pub use error::ReadError;
-pub use expand::{Expansion, MAX_OCCURRENCES, MAX_TOTAL, Occurrence, busy, expand};
+pub use expand::{Expansion, MAX_OCCURRENCES, MAX_TOTAL, Occurrence, busy, expand, expand_with};
 pub use free_busy::parse_free_busy;
+pub use rule::Budget;
 pub use write::write_event;

@@ -1,6 +1,6 @@
 //! Recurrence sets, and what was changed in them.
 
-use calendar_ical::{Expansion, Occurrence, ReadError, expand};
+use calendar_ical::{Budget, Expansion, Occurrence, ReadError, expand, expand_with};
 use calendar_provider::TimeRange;
 use chrono::TimeDelta;
 use chrono_tz::Tz;
@@ -383,4 +383,42 @@ fn many_zones_are_found_quickly_or_refused() {
     };
     assert_eq!(read(&text(1_000), january()).map(|found| found.len()), Ok(1));
     assert_eq!(read(&text(30_000), january()).err(), Some(ReadError::TooMuchWork));
+}
+
+/// All of the texts, with one budget, or the first error; and how many were read.
+fn read_together(texts: &[String]) -> (usize, Option<ReadError>) {
+    let mut budget = Budget::for_texts(texts.len());
+    let expansion = Expansion::new(january(), Tz::UTC);
+    for (read, text) in texts.iter().enumerate() {
+        match expand_with(text, &expansion, &mut budget) {
+            Ok(found) => assert_eq!(found.len(), 1),
+            Err(error) => return (read, Some(error)),
+        }
+    }
+    (texts.len(), None)
+}
+
+#[test]
+fn many_small_texts_share_a_budget() {
+    let costly = calendar(&["DTSTART:19000101T000000Z\r\nDURATION:PT1S\r\n\
+        RRULE:FREQ=MINUTELY;BYSECOND=0;COUNT=1800000\r\nRDATE:20310106T090000Z\r\n"]);
+    assert_eq!(read(&costly, january()).map(|found| found.len()), Ok(1));
+    let (read, error) = read_together(&vec![costly; 500]);
+    assert_eq!(error, Some(ReadError::TooMuchWork));
+    assert!((5..15).contains(&read), "{read}");
+}
+
+/// Together they are larger than what one reading may keep.
+#[test]
+fn zones_of_texts_that_have_been_read_count_no_more() {
+    let dates: Vec<_> =
+        (0..1_000).map(|n| format!("{}{:02}01T020000", 1950 + n / 12, n % 12 + 1)).collect();
+    let zone = format!(
+        "BEGIN:VTIMEZONE\r\nTZID:Office\r\nBEGIN:STANDARD\r\nDTSTART:19500101T020000\r\n\
+         TZOFFSETFROM:+0200\r\nTZOFFSETTO:+0100\r\nRDATE:{}\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n",
+        dates.join(",")
+    );
+    let event = "DTSTART;TZID=Office:20310106T090000\r\nDURATION:PT1H\r\n";
+    let text = calendar(&[event]).replacen("BEGIN:VEVENT", &format!("{zone}BEGIN:VEVENT"), 1);
+    assert_eq!(read_together(&vec![text; 1_000]), (1_000, None));
 }

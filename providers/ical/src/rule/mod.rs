@@ -11,7 +11,8 @@ mod parse;
 
 use chrono::Weekday;
 
-pub(crate) use occurrences::{Budget, Span, occurrences};
+pub use occurrences::Budget;
+pub(crate) use occurrences::{Span, occurrences};
 
 use crate::value::Written;
 

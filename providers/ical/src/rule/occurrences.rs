@@ -10,19 +10,37 @@ use crate::ReadError;
 
 const DAY: i64 = 86_400;
 
-/// How much may still be done and kept for one text. A few lines can ask for more than any machine
-/// has, so each step is paid for before it is made.
-pub(crate) struct Budget {
+/// What one reading may cost, whatever it reads: about a second's work.
+const STEPS: u64 = 50_000_000;
+
+/// What each text may cost besides. Every object of a calendar brings its zones anew, so even an
+/// ordinary one takes some thousand steps: a calendar is not refused for having many of them.
+const STEPS_OF_TEXT: u64 = 5_000;
+
+/// What one reading may keep: 32 MiB.
+const BYTES: u64 = 32 << 20;
+
+/// How much may still be done and kept for one reading of a calendar. A few lines can ask for more
+/// than any machine has, so each step is paid for before it is made.
+///
+/// A calendar that consists of many texts is read with one budget for all of them, by
+/// [`expand_with`](crate::expand_with): otherwise many small texts, each just cheap enough, would
+/// take as many times as long. Once it is used up, every text that needs more of it is refused, so
+/// the calendar is one that can't be relied on; its events are never left out.
+#[derive(Debug)]
+pub struct Budget {
     /// A step is a day or a moment that is looked at.
     steps: Cell<u64>,
-    /// Bytes that stay until the whole text is read, where they are more than the text itself.
+    /// Bytes that stay until all is read, where they are more than the texts themselves.
     bytes: Cell<u64>,
 }
 
 impl Budget {
-    /// About a second's work, and 32 MiB.
-    pub(crate) const fn new() -> Self {
-        Self { steps: Cell::new(50_000_000), bytes: Cell::new(32 << 20) }
+    /// For a reading of this many texts: about a second's work, a tenth of a millisecond for each
+    /// text, and 32 MiB.
+    pub const fn for_texts(count: usize) -> Self {
+        let of_texts = STEPS_OF_TEXT.saturating_mul(count as u64);
+        Self { steps: Cell::new(STEPS.saturating_add(of_texts)), bytes: Cell::new(BYTES) }
     }
 
     pub(crate) fn spend(&self, steps: usize) -> Result<(), ReadError> {
@@ -31,6 +49,16 @@ impl Budget {
 
     pub(crate) fn keep(&self, bytes: usize) -> Result<(), ReadError> {
         take(&self.bytes, bytes).ok_or(ReadError::TooManyOccurrences)
+    }
+
+    /// How many bytes may still be kept.
+    pub(crate) fn room(&self) -> u64 {
+        self.bytes.get()
+    }
+
+    /// Gives back bytes that are kept no longer.
+    pub(crate) fn give_back(&self, bytes: u64) {
+        self.bytes.set(self.bytes.get() + bytes);
     }
 }
 
