@@ -209,17 +209,23 @@ async fn write(
     days: Arc<[Day]>,
     selection: Arc<DaySelection>,
     cost: u64,
+    most: usize,
 ) -> serde_json::Result<Part> {
     let selection = &*selection;
     if cost <= WRITTEN_AT_ONCE {
         return to_raw_value(&WrittenDays { days: &days, selection }).map(Part::Whole);
     }
     let mut written = Vec::with_capacity(days.len());
-    let mut since = 0;
+    let (mut bytes, mut since) = (0, 0);
     for day in days.iter() {
         let day = to_raw_value(&WrittenDay { day, selection })?;
+        bytes += day.get().len();
         since += day.get().len();
         written.push(day);
+        if most < bytes {
+            // Too large already, as whoever takes it finds.
+            break;
+        }
         if WRITTEN_BETWEEN_YIELDS <= since {
             since = 0;
             tokio::task::yield_now().await;
@@ -290,7 +296,7 @@ impl OutputType for SlotDays {
         };
         work.charge_after(cost);
         let written = work
-            .part(cost, write(Arc::clone(&self.days), selection, cost))
+            .part(cost, write(Arc::clone(&self.days), selection, cost, prewritten.most()))
             .await
             .map_err(refused)?;
         let written = written.map_err(|error| ServerError::new(error.to_string(), None))?;

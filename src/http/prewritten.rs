@@ -82,6 +82,11 @@ impl Prewritten {
         Ok(Value::Enum(Name::new(format!("{MARK}{}", kept.parts.len() - 1))))
     }
 
+    /// Bytes that an answer may have at most.
+    pub fn most(&self) -> usize {
+        self.room.most()
+    }
+
     pub(crate) fn take(&self) -> Parts {
         Parts(std::mem::take(&mut self.kept().parts))
     }

@@ -124,14 +124,15 @@ impl State {
     }
 
     fn wait(&mut self, payer: Payer) -> Result<oneshot::Receiver<Place>, Refused> {
+        let is_first = !self.waiting.contains_key(&payer);
         let own = self.waiting.entry(payer).or_default();
         // Those who gave up hold no place in the queue.
         let before = own.len();
         own.retain(|sender| !sender.is_closed());
         self.count -= before - own.len();
-        let is_first = before == 0;
-        let is_full = payer.is_counted() && WAITING_OF_ONE <= own.len();
-        if is_full || WAITING <= self.count {
+        // Those who are not counted one by one are many, and leave half to others.
+        let most = if payer.is_counted() { WAITING_OF_ONE } else { WAITING / 2 };
+        if most <= own.len() || WAITING <= self.count {
             if own.is_empty() && is_first {
                 self.waiting.remove(&payer);
             }
