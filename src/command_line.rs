@@ -278,7 +278,7 @@ fn shown(config: &Config) -> String {
          concurrency = {}\npoll_milliseconds = {}\n\n\
          [sync]\npoll_seconds = {}\npushed_poll_seconds = {}\nconcurrency = {}\nlease_seconds = {}\n\n\
          [live_chat]\noffer_seconds = {}\nwait_minutes = {}\nidle_minutes = {}\n\
-         open_per_mailbox = {}\nopen_per_network = {}\n\n\
+         open_per_mailbox = {}\nopen_per_network = {}\nopen_per_network_in_all = {}\n\n\
          [reminders]\nminutes_before = {:?}\n\
          {calendars}{bookings}{proof}",
         config.listen,
@@ -317,6 +317,7 @@ fn shown(config: &Config) -> String {
         config.live_chat.idle_minutes,
         config.live_chat.open_per_mailbox,
         config.live_chat.open_per_network,
+        config.live_chat.open_per_network_in_all,
         config.reminders.minutes_before,
     )
 }

@@ -169,6 +169,7 @@ pub struct LiveChat {
     pub idle_minutes: u32,
     pub open_per_mailbox: u32,
     pub open_per_network: u32,
+    pub open_per_network_in_all: u32,
 }
 
 /// What each calendar provider is told, by its key. Never shown: there are secrets among it.

@@ -29,9 +29,13 @@ ALTER TABLE live_chat_requests ADD COLUMN place_hash {bytes}
 --
 ALTER TABLE live_chat_requests ADD COLUMN network_hash {bytes}
 --
-CREATE INDEX live_chat_requests_by_place ON live_chat_requests (place_hash) WHERE place_hash IS NOT NULL";
+CREATE INDEX live_chat_requests_by_place ON live_chat_requests (place_hash) WHERE place_hash IS NOT NULL
+--
+CREATE INDEX live_chat_requests_by_network ON live_chat_requests (network_hash) WHERE network_hash IS NOT NULL";
 
 const DOWN: &str = "\
+DROP INDEX live_chat_requests_by_network
+--
 DROP INDEX live_chat_requests_by_place
 --
 ALTER TABLE live_chat_requests DROP COLUMN network_hash

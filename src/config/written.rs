@@ -245,6 +245,8 @@ impl LiveChat {
         between("live_chat.wait_minutes", self.wait_minutes, 1..=1440)?;
         between("live_chat.open_per_mailbox", self.open_per_mailbox, 1..=1_000)?;
         between("live_chat.open_per_network", self.open_per_network, 1..=1_000)?;
+        let in_all = self.open_per_network_in_all;
+        between("live_chat.open_per_network_in_all", in_all, 1..=1_000)?;
         between("live_chat.idle_minutes", self.idle_minutes, 1..=1440)?;
         Ok(self)
     }

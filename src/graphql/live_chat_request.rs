@@ -368,9 +368,10 @@ pub struct LiveChatRequestMutation;
 impl LiveChatRequestMutation {
     /// Asks for a live chat: an agent is asked at once, or nobody can take it; one an operation. Open to
     /// visitors, who are RATE_LIMITED where they ask too often with one e-mail address, or have too many requests and
-    /// chats open: by default one with an e-mail address, and three from one IP address without. Asking again at that
-    /// limit with the same e-mail address from the same IP address answers with the request that is open. A visitor
-    /// who is blocked gets the fallback, and no agent is asked.
+    /// chats open: by default one with an e-mail address, three from one IP address without, and ten from one IP
+    /// address in all. Asking again at a limit with the same e-mail address from the same IP address answers with
+    /// the request that is open, unless that has a conversationId of at least 16 characters: then its name has to be
+    /// given too. A visitor who is blocked gets the fallback, and no agent is asked.
     #[graphql(complexity = "5_001 + child_complexity")]
     async fn request_live_chat(
         &self,

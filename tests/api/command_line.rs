@@ -53,6 +53,10 @@ async fn a_bad_setting_is_named_with_its_value_and_what_is_allowed() {
         ),
         ("[delivery]\npoll_milliseconds = 'often'", &["delivery.poll_milliseconds", "often"]),
         ("[live_chat]\nopen_per_mailbox = 0", &["live_chat.open_per_mailbox", "1 to 1000"]),
+        (
+            "[live_chat]\nopen_per_network_in_all = 1001",
+            &["live_chat.open_per_network_in_all", "1 to 1000"],
+        ),
         ("[proof]\nverifier = 'captcha'", &["proof.verifier", "captcha", "turnstile"]),
         ("[proof]\nverifier = 'turnstile'", &["FRONTDESK_PROOF__SITE_KEY", "missing"]),
         (
@@ -159,6 +163,7 @@ async fn a_file_goes_over_the_defaults_and_a_variable_over_the_file() {
         "live_chats_per_hour = 20",
         "minutes_before = [120, 30]",
         "open_per_network = 3",
+        "open_per_network_in_all = 10",
         "verifier = \"off\"",
         "# secret is given and not shown",
     ] {

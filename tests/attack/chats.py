@@ -1,7 +1,7 @@
 """Strangers who ask for live chats until no agent is free for anybody else.
 
-Without a key one address holds three places without an e-mail address, and one mailbox holds one;
-requests that nobody answers give their place back.
+Without a key one address holds three places without an e-mail address and ten in all, whatever e-mail
+addresses it makes up, and one mailbox holds one; requests that nobody answers give their place back.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ PLACES = 10
 """Chats at once of each agent, the default."""
 
 MOST_AN_ADDRESS = 3
+MOST_AN_ADDRESS_IN_ALL = 10
 MOST_A_MAILBOX = 1
 
 OFFER_SECONDS = 5
@@ -38,6 +39,13 @@ async def attack(arena, report):
     report.figure(f"60 requests without an e-mail address held {offered} of {AGENTS * PLACES} places")
     report.promise(offered <= MOST_AN_ADDRESS, f"one address holds {offered} places")
     report.promise(others, "another visitor then found no place")
+
+    kinds = [await ask(server, caller(2), f"made-up-{n}@visitors.example") for n in range(60)]
+    offered = kinds.count("LiveChatOffered")
+    others = await free_places(server, report)
+    report.figure(f"60 requests with made-up e-mail addresses held {offered} of {AGENTS * PLACES} places")
+    report.promise(offered <= MOST_AN_ADDRESS_IN_ALL, f"one address holds {offered} places in all")
+    report.promise(others, "another visitor then found no place beside made-up e-mail addresses")
 
     spellings = ["ada@visitors.example", "ADA@visitors.example", "ada+1@visitors.example", "Ada+x@VISITORS.example"]
     kinds = [await ask(server, caller(10 + n), spelling) for n, spelling in enumerate(spellings)]

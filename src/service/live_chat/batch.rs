@@ -140,7 +140,7 @@ async fn together(app: &App, wanted: &[Wanted]) -> Result<Vec<Option<Model>>> {
     transact!(app, |transaction, effects| {
         let mut placed = open_already(transaction, wanted).await?;
         let mut conversations = HashSet::new();
-        let mut places = taken_places(transaction, wanted).await?;
+        let mut room = Room::of(app, transaction, wanted).await?;
         let tier = wanted.first().and_then(Wanted::tier);
         let to_place: Vec<usize> = (0..wanted.len())
             .filter(|place| placed[*place].is_none())
@@ -148,11 +148,8 @@ async fn together(app: &App, wanted: &[Wanted]) -> Result<Vec<Option<Model>>> {
             .filter(|place| {
                 wanted[*place].conversation().is_none_or(|name| conversations.insert(name))
             })
-            // A visitor who has another one: whether there is room for this one too is found out by itself.
-            .filter(|place| {
-                let place = wanted[*place].request.place_hash.as_ref();
-                place.is_none_or(|place| places.insert(place.clone()))
-            })
+            // Whether there is room for this one too is found out by itself.
+            .filter(|place| room.take(&wanted[*place].request))
             // The queue's agents were others when this one looked.
             .filter(|place| {
                 wanted[*place].tier().map(|(_, tier)| tier) == tier.map(|(_, tier)| tier)
@@ -169,13 +166,14 @@ async fn together(app: &App, wanted: &[Wanted]) -> Result<Vec<Option<Model>>> {
     })
 }
 
-/// Lets nobody else ask about these conversations and take these places, and returns what is open of the former.
+/// Lets nobody else ask about these conversations, and take these places or others of these networks, and returns what is open of the former.
 async fn open_already(
     transaction: &DatabaseTransaction,
     wanted: &[Wanted],
 ) -> Result<Vec<Option<Model>>> {
     let conversations: Vec<(&str, &str)> = wanted.iter().filter_map(Wanted::conversation).collect();
-    request::lock_names(transaction, &conversations, &places(wanted)).await?;
+    let places: Vec<&[u8]> = wanted.iter().flat_map(|wanted| wanted.request.places()).collect();
+    request::lock_names(transaction, &conversations, &places).await?;
     let open = request::open_of_conversations(transaction, &conversations).await?;
     let open_of = |wanted: &Wanted| {
         let name = wanted.conversation()?;
@@ -184,17 +182,43 @@ async fn open_already(
     Ok(wanted.iter().map(open_of).collect())
 }
 
-/// The places of visitors that have an open request already.
-async fn taken_places(
-    transaction: &DatabaseTransaction,
-    wanted: &[Wanted],
-) -> Result<HashSet<Vec<u8>>> {
-    let open = request::open_of_places(transaction, &places(wanted)).await?;
-    Ok(open.into_iter().filter_map(|open| open.place_hash).collect())
+/// The room that is certain to be there for visitors without a key.
+struct Room {
+    /// Places with an open request, and those that were given out here.
+    taken: HashSet<Vec<u8>>,
+    /// Requests by network: those that are open, and those that were given room here.
+    by_network: HashMap<Vec<u8>, i64>,
+    /// Most requests of one network.
+    most: i64,
 }
 
-fn places(wanted: &[Wanted]) -> Vec<&[u8]> {
-    wanted.iter().filter_map(|wanted| wanted.request.place_hash.as_deref()).collect()
+impl Room {
+    /// As it is now. Places and networks are to be locked.
+    async fn of(app: &App, transaction: &DatabaseTransaction, wanted: &[Wanted]) -> Result<Self> {
+        let requests = || wanted.iter().map(|wanted| &wanted.request);
+        let places: Vec<&[u8]> = requests().filter_map(|it| it.place_hash.as_deref()).collect();
+        let networks: Vec<&[u8]> = requests().filter_map(|it| it.network_hash.as_deref()).collect();
+        let open = request::open_of_places(transaction, &places).await?;
+        let by_network = request::open_per_network(transaction, &networks).await?;
+        Ok(Self {
+            taken: open.into_iter().filter_map(|open| open.place_hash).collect(),
+            by_network: by_network.into_iter().collect(),
+            most: app.config.live_chat.open_per_network_in_all.into(),
+        })
+    }
+
+    /// Gives a request room. False where there may be none.
+    fn take(&mut self, request: &Model) -> bool {
+        let place = request.place_hash.as_ref();
+        place.is_none_or(|place| self.taken.insert(place.clone())) && self.take_of_network(request)
+    }
+
+    fn take_of_network(&mut self, request: &Model) -> bool {
+        let Some(network) = &request.network_hash else { return true };
+        let open = self.by_network.entry(network.clone()).or_default();
+        *open += 1;
+        *open <= self.most
+    }
 }
 
 async fn place_all(

@@ -1,5 +1,6 @@
 //! How many requests a visitor may have open: nobody without a key shall take up the places of everybody else.
 
+use chrono::{DateTime, Utc};
 use sea_orm::DatabaseTransaction;
 
 use super::advance::wait;
@@ -34,8 +35,8 @@ pub(super) fn of(app: &App, caller: &Caller, person: Option<&Person>) -> Place {
     Place { place_hash, network_hash }
 }
 
-/// The open request that a visitor gets in place of a new one; none where a new one is to be made. Places are to be
-/// locked.
+/// The open request that a visitor gets in place of a new one; none where a new one is to be made. Its place
+/// and its network are to be locked.
 ///
 /// # Errors
 /// `RATE_LIMITED` where there is no room and none of those that are open is known to be this visitor's own.
@@ -49,46 +50,80 @@ pub(super) async fn instead(
     if let Some(same) = open.iter().position(|open| is_same_conversation(open, new)) {
         return Ok(Some(open.swap_remove(same)));
     }
-    let limits = &app.config.live_chat;
-    let most = match new.person.is_some() {
-        true => limits.open_per_mailbox,
-        false => limits.open_per_network,
-    };
-    if usize::try_from(most).is_ok_and(|most| open.len() < most) {
-        return Ok(None);
-    }
+    let Some(full) = full(app, transaction, new, &open).await? else { return Ok(None) };
     // A page that was loaded again. Who else knows the address gets no other's request.
-    let is_own = |open: &Model| new.person.is_some() && is_same_network(open, new);
-    match open.iter().rposition(is_own) {
-        Some(own) => Ok(Some(open.swap_remove(own))),
-        None => Err(no_room(app, most, new, &open)),
+    let own = open.iter().rposition(|open| is_own(open, new));
+    own.map(|own| Some(open.swap_remove(own))).ok_or_else(|| no_room(app, &full))
+}
+
+/// A limit that a visitor is at.
+struct Full {
+    most: u32,
+    /// Whose requests are counted.
+    who: &'static str,
+    /// When there is room at the latest, unless what is open is kept going.
+    room_at: DateTime<Utc>,
+}
+
+/// The limit that leaves no room for a request, given what is open of its place.
+async fn full(
+    app: &App,
+    transaction: &DatabaseTransaction,
+    new: &Model,
+    of_place: &[Model],
+) -> Result<Option<Full>> {
+    let limits = &app.config.live_chat;
+    let (most, who) = match new.person.is_some() {
+        true => (limits.open_per_mailbox, "with one e-mail address"),
+        false => (limits.open_per_network, "without an e-mail address from one IP address"),
+    };
+    if is_full(most, of_place) {
+        return Ok(Some(Full { most, who, room_at: room_at(app, of_place) }));
     }
+    // Addresses can be made up: the network is counted whatever they are.
+    let network = new.network_hash.as_deref();
+    let of_network = request::open_of_networks(transaction, network.as_slice()).await?;
+    let (most, who) = (limits.open_per_network_in_all, "from one IP address");
+    Ok(is_full(most, &of_network).then(|| Full { most, who, room_at: room_at(app, &of_network) }))
+}
+
+fn is_full(most: u32, open: &[Model]) -> bool {
+    usize::try_from(most).is_ok_and(|most| most <= open.len())
 }
 
 fn is_same_conversation(open: &Model, new: &Model) -> bool {
-    let name = new.conversation_id.as_deref();
-    name.is_some_and(|name| CONVERSATION_CHARS <= name.chars().count())
-        && open.conversation_id.as_deref() == name
+    is_name(new)
+        && open.conversation_id == new.conversation_id
         && open.network_hash == new.network_hash
 }
 
-fn is_same_network(open: &Model, new: &Model) -> bool {
-    new.network_hash.is_some() && open.network_hash == new.network_hash
+/// Whether a request names a conversation by which its visitor is known again.
+fn is_name(request: &Model) -> bool {
+    let name = request.conversation_id.as_deref();
+    name.is_some_and(|name| CONVERSATION_CHARS <= name.chars().count())
 }
 
-fn no_room(app: &App, most: u32, new: &Model, open: &[Model]) -> Error {
+/// Whether an open request of the same mailbox is this visitor's, as far as can be told. Networks are shared: a request
+/// that has a name of its own goes to nobody who does not know the name.
+fn is_own(open: &Model, new: &Model) -> bool {
+    let is_same_network = new.network_hash.is_some() && open.network_hash == new.network_hash;
+    new.person.is_some() && is_same_network && !is_name(open)
+}
+
+/// When the first of these is over by itself; now where there are none.
+fn room_at(app: &App, open: &[Model]) -> DateTime<Utc> {
     // An offer that was made in time goes on for as long as any.
     let offer = chrono::TimeDelta::seconds(app.config.live_chat.offer_seconds.into());
     let ends = |open: &Model| match open.state == OFFERED {
         true => open.created_at + wait(app) + offer,
         false => open.due_at.unwrap_or(open.created_at),
     };
-    let next = open.iter().map(ends).min().unwrap_or_else(|| app.now());
-    let retry_after_seconds = (next - app.now()).num_seconds().max(1);
-    let who = match new.person.is_some() {
-        true => "with one e-mail address",
-        false => "without an e-mail address from one IP address",
-    };
+    open.iter().map(ends).min().unwrap_or_else(|| app.now())
+}
+
+fn no_room(app: &App, full: &Full) -> Error {
+    let Full { most, who, room_at } = full;
+    let retry_after_seconds = (*room_at - app.now()).num_seconds().max(1);
     let message =
         format!("at most {most} live chats may be open {who}; end one, or try again later");
     Error::RateLimited { message, retry_after_seconds }

@@ -65,7 +65,7 @@ pub struct Meeting {
 
 /// Asks for a live chat, and returns the request: offered to an agent, or unanswered where nobody can take
 /// it, or the visitor is blocked. An API key that asks again about a conversation whose request is not over gets that
-/// one, and so does a visitor at its limit of open requests who asks again from the same network.
+/// one, and so does a visitor at a limit of open requests who asks again from the same network.
 ///
 /// # Errors
 /// `BAD_USER_INPUT`; `NOT_FOUND` for an agent or a team that is not there; `RATE_LIMITED` where a visitor without a key
@@ -98,7 +98,7 @@ pub async fn request(app: &Arc<App>, caller: &Caller, new: NewRequest) -> Result
 async fn by_itself(app: &App, wanted: Wanted) -> Result<Model> {
     transact!(app, |transaction, effects| {
         let conversation = wanted.conversation();
-        let places: Vec<&[u8]> = wanted.request.place_hash.as_deref().into_iter().collect();
+        let places: Vec<&[u8]> = wanted.request.places().collect();
         request::lock_names(transaction, conversation.as_slice(), &places).await?;
         if let Some(open) = open_already(transaction, conversation).await? {
             return Ok(open);

@@ -97,6 +97,12 @@ pub struct Route {
 }
 
 impl Model {
+    /// What is locked while it is counted: its place and its network, which may be the same.
+    pub fn places(&self) -> impl Iterator<Item = &[u8]> {
+        let both = [&self.place_hash, &self.network_hash];
+        both.into_iter().filter_map(|hash| hash.as_deref())
+    }
+
     /// The conversation that it is about, and whose that is, where it has one.
     pub fn conversation(&self) -> Option<(&str, &str)> {
         Some((&self.requester, self.conversation_id.as_deref()?))
@@ -162,7 +168,7 @@ pub async fn touch<C: ConnectionTrait>(
     Ok(run_raw(db, sql, [now.into(), due_at.into(), id.into()]).await? == 1)
 }
 
-/// Lets nobody else ask about the conversations and places of these, until the transaction ends. On SQLite, which has
+/// Lets nobody else ask about these conversations, and take these places or others of these networks, until the transaction ends. On SQLite, which has
 /// one writer at a time, there is nothing to do.
 ///
 /// # Errors
@@ -199,14 +205,57 @@ pub async fn open_of_places<C: ConnectionTrait>(
     db: &C,
     places: &[&[u8]],
 ) -> Result<Vec<Model>, DbErr> {
+    open_with(db, Column::PlaceHash, places).await
+}
+
+/// The requests from these networks that are not over, in the order in which they were made.
+///
+/// # Errors
+/// The database's own.
+pub async fn open_of_networks<C: ConnectionTrait>(
+    db: &C,
+    networks: &[&[u8]],
+) -> Result<Vec<Model>, DbErr> {
+    open_with(db, Column::NetworkHash, networks).await
+}
+
+async fn open_with<C: ConnectionTrait>(
+    db: &C,
+    column: Column,
+    hashes: &[&[u8]],
+) -> Result<Vec<Model>, DbErr> {
     use sea_orm::QueryOrder;
-    if places.is_empty() {
+    if hashes.is_empty() {
         return Ok(Vec::new());
     }
     Entity::find()
-        .filter(Column::PlaceHash.is_in(places.iter().map(|place| place.to_vec())))
+        .filter(column.is_in(hashes.iter().map(|hash| hash.to_vec())))
         .filter(Column::State.is_in([OFFERED, ACCEPTED]))
         .order_by_asc(Column::Id)
+        .all(db)
+        .await
+}
+
+/// How many requests from each of these networks are not over; a network that has none is left out.
+///
+/// # Errors
+/// The database's own.
+pub async fn open_per_network<C: ConnectionTrait>(
+    db: &C,
+    networks: &[&[u8]],
+) -> Result<Vec<(Vec<u8>, i64)>, DbErr> {
+    use sea_orm::QuerySelect;
+    if networks.is_empty() {
+        return Ok(Vec::new());
+    }
+    Entity::find()
+        .select_only()
+        .column(Column::NetworkHash)
+        .column_as(Column::Id.count(), "count")
+        .filter(Column::NetworkHash.is_in(networks.iter().map(|network| network.to_vec())))
+        .filter(Column::State.is_in([OFFERED, ACCEPTED]))
+        .group_by(Column::NetworkHash)
+        .into_tuple()
         .all(db)
         .await
 }

@@ -17,14 +17,11 @@ struct Crowd(Test);
 
 impl Crowd {
     async fn start(database: Database) -> Self {
-        Self::start_with(database, 1, 3).await
-    }
-
-    async fn start_with(database: Database, per_mailbox: u32, per_network: u32) -> Self {
         let test = Test::start_with(database, |setup| {
             setup.http.trusted_proxies = 1;
-            setup.config.live_chat.open_per_mailbox = per_mailbox;
-            setup.config.live_chat.open_per_network = per_network;
+            setup.config.live_chat.open_per_mailbox = 1;
+            setup.config.live_chat.open_per_network = 3;
+            setup.config.live_chat.open_per_network_in_all = 10;
         });
         Self(test.await)
     }
@@ -75,10 +72,16 @@ fn person(email: &str) -> Value {
     json!({ "person": { "email": email } })
 }
 
+/// Somebody whom nobody has heard of.
+fn made_up(number: usize) -> Value {
+    person(&format!("made-up-{number}@example.com"))
+}
+
 #[tokio::test]
-async fn the_limits_are_one_for_a_mailbox_and_three_for_a_network_by_default() {
+async fn the_limits_are_one_for_a_mailbox_and_three_and_ten_for_a_network_by_default() {
     let defaults = frontdesk::config::Config::load(None).unwrap().live_chat;
     assert_eq!((defaults.open_per_mailbox, defaults.open_per_network), (1, 3));
+    assert_eq!(defaults.open_per_network_in_all, 10);
     assert_eq!(defaults.wait_minutes, 10);
 }
 
@@ -108,6 +111,49 @@ on_both! {
         open[0] = id(&crowd.from("192.0.2.1", json!({})).await);
         test.clock.advance(TimeDelta::seconds(30));
         check_refused(&crowd.from("192.0.2.1", json!({})).await, 670);
+    }
+
+    async fn one_network_takes_up_ten_places_with_addresses_it_makes_up(crowd: Crowd) {
+        let test = &crowd.0;
+        test.chatter("Grace").await;
+        test.chatter("Bob").await;
+        test.chatter("Ada").await;
+        let without = id(&crowd.from("192.0.2.1", json!({})).await);
+        let mut open = Vec::new();
+        for n in 0..9 {
+            open.push(id(&crowd.from("192.0.2.1", made_up(n)).await));
+        }
+        for n in 10..15 {
+            check_refused(&crowd.from("192.0.2.1", made_up(n)).await, 700);
+        }
+        check_refused(&crowd.from("192.0.2.1", json!({})).await, 700);
+        // A page that is loaded again is still answered, and others get through.
+        assert_eq!(id(&crowd.from("192.0.2.1", made_up(0)).await), open[0]);
+        id(&crowd.from("192.0.2.2", made_up(10)).await);
+        // Whatever ends makes room for one.
+        test.change_chat("", "cancel", &without).await.data("");
+        id(&crowd.from("192.0.2.1", made_up(11)).await);
+        check_refused(&crowd.from("192.0.2.1", made_up(12)).await, 700);
+        // A network of IPv6 is one.
+        for n in 20..30 {
+            id(&crowd.from(&format!("2001:db8:1:2::{n}"), made_up(n)).await);
+        }
+        check_refused(&crowd.from("2001:db8:1:2:ffff::9", made_up(30)).await, 700);
+        id(&crowd.from("2001:db8:1:3::1", made_up(30)).await);
+    }
+
+    async fn a_request_with_a_name_goes_to_nobody_who_only_knows_the_address(crowd: Crowd) {
+        crowd.0.chatter("Grace").await;
+        let named = |name: &str| {
+            json!({ "person": { "email": "ada@example.com" }, "conversationId": name })
+        };
+        let uuid = "6c2f7a2e-1b7d-4f7a-9d0e-5a1c3b2d4e6f";
+        let first = id(&crowd.from("192.0.2.1", named(uuid)).await);
+        assert_eq!(id(&crowd.from("192.0.2.1", named(uuid)).await), first);
+        // All of an office have one IP address.
+        check_refused(&crowd.from("192.0.2.1", person("ada@example.com")).await, 700);
+        let other = "0d9c1f64-92f0-4c39-8f6b-3c7f4f0f7f11";
+        check_refused(&crowd.from("192.0.2.1", named(other)).await, 700);
     }
 
     async fn a_key_and_an_agent_are_not_counted(crowd: Crowd) {
@@ -199,6 +245,11 @@ on_both! {
         let offered: Vec<_> =
             answers.iter().filter(|answer| answer.body["errors"].is_null()).map(id).collect();
         assert_eq!(offered.len(), 1, "one mailbox, from many networks");
+        let many = (0..40).map(|n| from(both[n % 2], "198.51.100.1", made_up(n)));
+        let answers = join_all(many).await;
+        let offered = answers.iter().filter(|answer| answer.body["errors"].is_null());
+        assert_eq!(offered.map(id).collect::<std::collections::BTreeSet<_>>().len(), 10);
+        assert!(answers.iter().all(|a| a.body["errors"].is_null() || a.code() == "RATE_LIMITED"));
     }
 
     async fn a_request_that_nobody_takes_gives_its_places_back(crowd: Crowd) {
@@ -230,7 +281,8 @@ on_both! {
     }
 }
 
-/// The attack that was measured: thirty places, sixty requests of one stranger.
+/// The attack that was measured: thirty places, sixty requests of one stranger who says nothing of itself, and sixty
+/// with a new e-mail address each.
 #[tokio::test]
 async fn a_stranger_does_not_fill_all_places() {
     let crowd = Crowd::start(Database::Sqlite).await;
@@ -244,7 +296,11 @@ async fn a_stranger_does_not_fill_all_places() {
         taken += i32::from(crowd.from("192.0.2.66", json!({})).await.body["errors"].is_null());
     }
     assert_eq!(taken, 3);
-    for n in 0..27 {
+    for n in 0..60 {
+        taken += i32::from(crowd.from("192.0.2.66", made_up(n)).await.body["errors"].is_null());
+    }
+    assert_eq!(taken, 10, "three without an address, and seven with one");
+    for n in 0..20 {
         id(&crowd.from(&format!("198.51.100.{n}"), json!({})).await);
     }
 }

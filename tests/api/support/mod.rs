@@ -275,7 +275,7 @@ pub(crate) fn config() -> Config {
     let text = "public_url = 'https://meet.example.com'\n\
         mail_from = 'Frontdesk <frontdesk@meet.example.com>'\n\
         reminders.minutes_before = []\n\
-        live_chat = { open_per_mailbox = 1000, open_per_network = 1000 }\n\
+        live_chat = { open_per_mailbox = 1000, open_per_network = 1000, open_per_network_in_all = 1000 }\n\
         bookings.per_hour_and_address = 1000000\nbookings.per_day_and_address = 1000000\n\
         bookings.per_day_and_agent = 1000000\nbookings.per_hour = 1000000\n\
         bookings.open_per_mailbox = 1000000\n";
