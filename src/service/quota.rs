@@ -1,8 +1,9 @@
-//! What callers without a key may have done for one e-mail address in an hour of the clock: nobody shall use this
-//! server to bother a third person, or the agents, over and over.
+//! What callers without a key may have done for one e-mail address, or to one booking, in an hour of the clock:
+//! nobody shall use this server to bother a third person, or the agents, over and over.
 
 use chrono::{DateTime, Utc};
 use sea_orm::ConnectionTrait;
+use uuid::Uuid;
 
 use super::access::Caller;
 use super::{Error, Result, mailbox};
@@ -20,10 +21,29 @@ pub(crate) async fn count_mail<C: ConnectionTrait>(
     email: &str,
 ) -> Result<()> {
     let most = app.config.limits.mails_per_hour;
-    if !caller.is_visitor() || count(app, db, "mail-quota", email).await? <= most {
+    if !caller.is_visitor() || count_email(app, db, "mail-quota", email).await? <= most {
         return Ok(());
     }
     let message = format!("at most {most} mails an hour are sent to one address; try again later");
+    Err(Error::RateLimited { message, retry_after_seconds: rest_of_hour(app.now()) })
+}
+
+/// Counts a move of this booking, in the caller's transaction, and refuses one too many. Not counted with the mails
+/// to its address: strangers could use those up, and its visitor could not move it any more.
+///
+/// # Errors
+/// `RATE_LIMITED`.
+pub(crate) async fn count_move<C: ConnectionTrait>(
+    app: &App,
+    db: &C,
+    caller: &Caller,
+    booking: Uuid,
+) -> Result<()> {
+    let most = app.config.limits.mails_per_hour;
+    if !caller.is_visitor() || count(app, db, &format!("move-quota/{booking}")).await? <= most {
+        return Ok(());
+    }
+    let message = format!("a meeting is moved at most {most} times an hour; try again later");
     Err(Error::RateLimited { message, retry_after_seconds: rest_of_hour(app.now()) })
 }
 
@@ -33,7 +53,7 @@ pub(crate) async fn count_mail<C: ConnectionTrait>(
 /// `RATE_LIMITED`.
 pub(crate) async fn count_live_chat(app: &App, caller: &Caller, email: &str) -> Result<()> {
     let most = app.config.limits.live_chats_per_hour;
-    if !caller.is_visitor() || count(app, &app.db, "live-chat-quota", email).await? <= most {
+    if !caller.is_visitor() || count_email(app, &app.db, "live-chat-quota", email).await? <= most {
         return Ok(());
     }
     let message =
@@ -41,9 +61,17 @@ pub(crate) async fn count_live_chat(app: &App, caller: &Caller, email: &str) -> 
     Err(Error::RateLimited { message, retry_after_seconds: rest_of_hour(app.now()) })
 }
 
-async fn count<C: ConnectionTrait>(app: &App, db: &C, what: &str, email: &str) -> Result<i32> {
-    let hash = app.secrets.hash(&format!("{what}/{}", mailbox::canonical(email)));
-    Ok(quota::count_one(db, hash, app.now()).await?)
+async fn count_email<C: ConnectionTrait>(
+    app: &App,
+    db: &C,
+    what: &str,
+    email: &str,
+) -> Result<i32> {
+    count(app, db, &format!("{what}/{}", mailbox::canonical(email))).await
+}
+
+async fn count<C: ConnectionTrait>(app: &App, db: &C, subject: &str) -> Result<i32> {
+    Ok(quota::count_one(db, app.secrets.hash(subject), app.now()).await?)
 }
 
 fn rest_of_hour(now: DateTime<Utc>) -> i64 {

@@ -1,4 +1,4 @@
-//! How often something was done for one e-mail address in an hour of the clock. The table is named after mails, which
+//! How often something was done for one e-mail address, or to one booking, in an hour of the clock. The table is named after mails, which
 //! were counted first.
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use super::statement;
 
 /// Counts what is done once more in the hour of `now`, and returns the count; `hash` is of what it is and of the
-/// address. Two that count at once are counted one after the other.
+/// address or booking. Two that count at once are counted one after the other.
 ///
 /// # Errors
 /// The database's own.

@@ -41,7 +41,7 @@ pub struct Cancel {
 ///
 /// # Errors
 /// `NOT_FOUND`, `FORBIDDEN`; `CONFLICT` where it is cancelled or over; `BAD_USER_INPUT`;
-/// `RATE_LIMITED` as at booking.
+/// `RATE_LIMITED` where a caller without a key moves it too often in an hour.
 pub async fn reschedule(app: &App, caller: &Caller, request: Reschedule) -> Result<Booked> {
     let reason = reason(request.reason.as_deref())?;
     let found = by_reference(app, caller, &request.booking).await?;
@@ -80,7 +80,7 @@ async fn move_to(
         return Ok(None);
     }
     let transaction = store::begin(&app.db).await?;
-    quota::count_mail(app, &transaction, caller, &found.person.0.email).await?;
+    quota::count_move(app, &transaction, caller, found.id).await?;
     let before = lock(app, &transaction, found).await?;
     must_be_ahead(app, &before)?;
     let candidates = agent::candidates(&transaction, Some(&[before.agent_id])).await?;
