@@ -58,8 +58,9 @@ async fn turnstile_is_asked_as_it_documents() {
     assert_eq!(form, expected);
     assert_eq!(verify(&test, "good & right").await.unwrap(), Refused, "it was used");
     assert_eq!(verify(&test, "bad").await.unwrap(), Refused);
+    assert_eq!(verify(&test, "garbled").await.unwrap(), Refused, "it is no fault of ours");
     local.take();
-    for proof in ["", &"good".repeat(3000)] {
+    for proof in ["", &"good".repeat(3000), "good\0", "good\n", "goöd"] {
         assert_eq!(verify(&test, proof).await.unwrap(), Refused);
     }
     assert_eq!(local.take().len(), 0, "what can be no proof costs no request");

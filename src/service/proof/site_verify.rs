@@ -22,11 +22,11 @@ use crate::service::{Error, Result};
 /// Largest answer of a verifier, in bytes.
 const ANSWER_BYTES: usize = 64 * 1024;
 
-/// What the vendors answer about us or themselves rather than about the proof.
-const FAULTS: [&str; 6] = [
+/// What the vendors answer about us or themselves rather than about the proof. `bad-request` is not among them: the
+/// bytes of a proof can bring it about, and a fault lets the visitor go on by e-mail.
+const FAULTS: [&str; 5] = [
     "missing-input-secret",
     "invalid-input-secret",
-    "bad-request",
     "sitekey-secret-mismatch",
     "not-using-dummy-secret",
     "internal-error",
@@ -121,6 +121,12 @@ impl SiteVerify {
     }
 }
 
+/// Whether it is worth a request: proofs of both vendors are short and of printable ASCII.
+fn can_be_proof(proof: &str) -> bool {
+    let is_printable = proof.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    !proof.is_empty() && proof.len() <= PROOF_BYTES && is_printable
+}
+
 fn known_fault(code: &str) -> Option<&'static str> {
     FAULTS.into_iter().find(|fault| *fault == code)
 }
@@ -140,7 +146,7 @@ impl Verifier for SiteVerify {
     }
 
     async fn verify(&self, app: &App, proof: &str, network: Option<IpAddr>) -> Result<Verdict> {
-        if proof.is_empty() || PROOF_BYTES < proof.len() {
+        if !can_be_proof(proof) {
             return Ok(Verdict::Refused);
         }
         let client = app.http.with_body_limit(ANSWER_BYTES).with_deadline(self.timeout);

@@ -18,6 +18,8 @@ use super::Setup;
 pub(crate) const SECRET: &str = "verifier-secret";
 /// Answers of visitors begin so where the widget found nothing wrong.
 pub(crate) const GOOD: &str = "good";
+/// Answers that make the request a bad one.
+const GARBLED: &str = "garbled";
 
 /// What it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +112,9 @@ async fn site_verify(State(kept): State<Arc<Kept>>, headers: HeaderMap, body: St
         return no("invalid-input-secret");
     }
     let response = given("response");
+    if response == GARBLED {
+        return (StatusCode::BAD_REQUEST, no("bad-request")).into_response();
+    }
     if !response.starts_with(GOOD) {
         return no("invalid-input-response");
     }
