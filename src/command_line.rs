@@ -339,7 +339,8 @@ fn shown_connections(connections: Connections) -> String {
 fn shown_bookings(bookings: Bookings) -> String {
     format!(
         "\n[bookings]\nper_hour_and_address = {}\nper_day_and_address = {}\nper_day_and_agent = {}\n\
-         per_hour = {}\nper_hour_for_each_agent = {}\nopen_per_mailbox = {}\nconfirm_by_email = {}\n",
+         per_hour = {}\nper_hour_for_each_agent = {}\nopen_per_mailbox = {}\nconfirm_by_email = {}\n\
+         unconfirmed_per_address = {}\n",
         bookings.per_hour_and_address,
         bookings.per_day_and_address,
         bookings.per_day_and_agent,
@@ -347,6 +348,7 @@ fn shown_bookings(bookings: Bookings) -> String {
         bookings.per_hour_for_each_agent,
         bookings.open_per_mailbox,
         bookings.confirm_by_email,
+        bookings.unconfirmed_per_address,
     )
 }
 

@@ -26,6 +26,7 @@ const UP: &str = "\
 CREATE TABLE booking_confirmations (
     id {uuid} NOT NULL PRIMARY KEY,
     mailbox_hash {bytes} NOT NULL,
+    network_hash {bytes},
     request {json} NOT NULL,
     held {bool} NOT NULL,
     created_at {instant} NOT NULL,
@@ -33,6 +34,8 @@ CREATE TABLE booking_confirmations (
 )
 --
 CREATE INDEX booking_confirmations_by_expiry ON booking_confirmations (expires_at)
+--
+CREATE INDEX booking_confirmations_by_network ON booking_confirmations (network_hash, expires_at)
 --
 ALTER TABLE bookings ADD COLUMN held_until {instant}
 --

@@ -17,6 +17,7 @@ pub struct Bookings {
     pub per_hour: u32,
     pub per_hour_for_each_agent: u32,
     pub confirm_by_email: bool,
+    pub unconfirmed_per_address: u32,
 }
 
 impl Bookings {
@@ -28,6 +29,7 @@ impl Bookings {
         between("bookings.per_day_and_agent", self.per_day_and_agent, 0..=most)?;
         between("bookings.per_hour", self.per_hour, 0..=most)?;
         between("bookings.per_hour_for_each_agent", self.per_hour_for_each_agent, 0..=most)?;
+        between("bookings.unconfirmed_per_address", self.unconfirmed_per_address, 1..=most)?;
         Ok(self)
     }
 }

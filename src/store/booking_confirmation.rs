@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::Expr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -17,6 +18,8 @@ pub struct Model {
     pub id: Uuid,
     /// The keyed hash of the visitor's mailbox.
     pub mailbox_hash: Vec<u8>,
+    /// The keyed hash of the network that it was asked for from, where that is known.
+    pub network_hash: Option<Vec<u8>>,
     /// What was asked for, checked.
     pub request: JsonOf<Requested>,
     /// Whether the time was held.
@@ -54,6 +57,17 @@ pub struct Requested {
     pub agent: Option<Uuid>,
     /// The team that was asked for.
     pub team: Option<Uuid>,
+}
+
+/// Those that are neither confirmed nor over: in all, or of one network.
+pub fn waiting(network_hash: Option<&[u8]>, now: DateTime<Utc>) -> Select<Entity> {
+    let not_booked = "NOT EXISTS (SELECT 1 FROM bookings \
+        WHERE bookings.id = booking_confirmations.id AND bookings.status <> 'HELD')";
+    let all = Entity::find().filter(Column::ExpiresAt.gt(now)).filter(Expr::cust(not_booked));
+    match network_hash {
+        Some(hash) => all.filter(Column::NetworkHash.eq(hash)),
+        None => all,
+    }
 }
 
 /// Locks a confirmation until the transaction ends: of those who press its button at once, one books.

@@ -47,12 +47,13 @@ pub async fn count_one<C: ConnectionTrait>(
     Ok(counts)
 }
 
-/// Keeps others from counting what is open for a mailbox until the transaction ends. SQLite has one writer at a
+/// Keeps others from counting what is open for a mailbox, for a network or in all, whichever the hash is of, until the
+/// transaction ends. SQLite has one writer at a
 /// time anyway.
 ///
 /// # Errors
 /// The database's own.
-pub async fn lock_mailbox<C: ConnectionTrait>(db: &C, hash: &[u8]) -> Result<(), DbErr> {
+pub async fn lock_open<C: ConnectionTrait>(db: &C, hash: &[u8]) -> Result<(), DbErr> {
     if db.get_database_backend() != DbBackend::Postgres {
         return Ok(());
     }

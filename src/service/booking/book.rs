@@ -44,8 +44,8 @@ pub(super) enum Way {
 ///
 /// # Errors
 /// `BAD_USER_INPUT`; `NOT_FOUND` for an unknown agent; `CONFLICT` for an idempotency key that came
-/// with another input; `RATE_LIMITED` where a caller without a key sends one address too many mails, or the
-/// mailbox has as many meetings ahead as it may.
+/// with another input; `RATE_LIMITED` where a caller without a key sends one address too many mails, the
+/// mailbox has as many meetings ahead as it may, or too many bookings wait for their confirmation by e-mail.
 pub async fn book(app: &App, caller: &Caller, request: BookMeeting) -> Result<Booked> {
     let proof = request.proof.clone();
     let request = check(app, caller, request)?;
@@ -246,7 +246,7 @@ async fn commit(
         quota::count_mail(app, &transaction, caller, &request.person.email).await?;
     }
     if way == Way::ByMail {
-        return confirm::ask(app, transaction, id, request, resolved, lines).await;
+        return confirm::ask(app, transaction, caller, id, request, resolved, lines).await;
     }
     let Some(won) = assign(app, &transaction, request.route, lines).await? else {
         transaction.rollback().await?;

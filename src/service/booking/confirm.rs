@@ -31,9 +31,13 @@ const HOLDS_OF_MAILBOX: u64 = 1;
 
 /// Asks the visitor to confirm by e-mail, in the transaction that was begun, and holds the time where there is
 /// room for that. Where there is none, the time is not taken from anybody, and the mail goes out all the same.
+///
+/// # Errors
+/// `RATE_LIMITED` where too many wait for a confirmation, or the mailbox has as many meetings ahead as it may.
 pub(super) async fn ask(
     app: &App,
     transaction: DatabaseTransaction,
+    caller: &Caller,
     id: Uuid,
     request: &Checked,
     resolved: &Resolved,
@@ -56,9 +60,12 @@ pub(super) async fn ask(
         true => scope.commit().await?,
         false => scope.rollback().await?,
     }
+    let network_hash = limits::network_hash(app, caller);
+    limits::check_waiting(app, &transaction, network_hash.as_deref()).await?;
     let row = booking_confirmation::Model {
         id,
         mailbox_hash,
+        network_hash,
         request: JsonOf(request.kept()),
         held,
         created_at: now,
@@ -88,7 +95,7 @@ async fn hold(
     let (now, agent) = (app.now(), won.agent.id);
     let mailbox_hash = limits::mailbox_hash(app, &request.person.email);
     // The mailbox after the agent, as everywhere, so that no two wait for each other in a circle.
-    store::booking_quota::lock_mailbox(transaction, &mailbox_hash).await?;
+    store::booking_quota::lock_open(transaction, &mailbox_hash).await?;
     limits::check_mailbox(app, transaction, &mailbox_hash).await?;
     booking::drop_expired_holds(transaction, agent, now).await?;
     let (with_agent, for_mailbox) = booking::holds(transaction, agent, &mailbox_hash, now).await?;

@@ -4,14 +4,14 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::service::access::Caller;
 use crate::service::{Error, Result, mailbox};
 use crate::store::booking_quota::{self, Subject};
-use crate::store::{agent, booking};
+use crate::store::{agent, booking, booking_confirmation};
 
 /// A limit that is reached, past which proof or a confirmation is demanded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub(super) async fn count<C: ConnectionTrait>(
 ) -> Result<Option<Reached>> {
     let Caller::Visitor { network } = caller else { return Ok(None) };
     let now = app.now();
-    booking_quota::lock_mailbox(db, mailbox_hash).await?;
+    booking_quota::lock_open(db, mailbox_hash).await?;
     check_mailbox(app, db, mailbox_hash).await?;
     let Tally { subjects, limits } = tally(app, *network, agent, now);
     let counts = booking_quota::count_one(db, &subjects).await?;
@@ -95,6 +95,53 @@ pub(super) async fn check_mailbox<C: ConnectionTrait>(
         format!("one mailbox may have {most} meetings ahead; cancel one, or book when one is over");
     let retry_after_seconds = (*first_end - now).num_seconds().max(1);
     Err(Error::RateLimited { message, retry_after_seconds })
+}
+
+/// The keyed hash of the network that a caller asks for confirmations from, where it is known.
+pub(super) fn network_hash(app: &App, caller: &Caller) -> Option<Vec<u8>> {
+    let Caller::Visitor { network: Some(network) } = caller else { return None };
+    Some(app.secrets.hash(&format!("unconfirmed/network/{network}")))
+}
+
+/// Refuses one more confirmation by e-mail where as many wait as may, of this network or in all: with a new address
+/// each time, a stranger would have mails sent to third persons for ever. Whoever asks locks the network, then what
+/// is everybody's, after the agent and the mailbox, and locks none of those after that.
+///
+/// # Errors
+/// `RATE_LIMITED`.
+pub(super) async fn check_waiting<C: ConnectionTrait>(
+    app: &App,
+    db: &C,
+    network_hash: Option<&[u8]>,
+) -> Result<()> {
+    let limits = &app.config.bookings;
+    if let Some(hash) = network_hash {
+        booking_quota::lock_open(db, hash).await?;
+        let most = Most::Of(limits.unconfirmed_per_address);
+        refuse_waiting(db, network_hash, &most, app.now()).await?;
+    }
+    booking_quota::lock_open(db, &app.secrets.hash("unconfirmed/all")).await?;
+    let most = Most::PerAgent(limits.per_hour, limits.per_hour_for_each_agent);
+    refuse_waiting(db, None, &most, app.now()).await
+}
+
+async fn refuse_waiting<C: ConnectionTrait>(
+    db: &C,
+    network_hash: Option<&[u8]>,
+    most: &Most,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let waiting = booking_confirmation::waiting(network_hash, now);
+    let with_this = waiting.clone().count(db).await?.saturating_add(1);
+    if !is_past(db, i64::try_from(with_this).unwrap_or(i64::MAX), most).await? {
+        return Ok(());
+    }
+    let first = waiting.order_by_asc(booking_confirmation::Column::ExpiresAt).one(db).await?;
+    let retry_after_seconds =
+        first.map_or(1, |first| (first.expires_at - now).num_seconds().max(1));
+    let message = "too many bookings from here or in all wait for a confirmation by e-mail; \
+        confirm one, or try again later";
+    Err(Error::RateLimited { message: message.to_owned(), retry_after_seconds })
 }
 
 fn tally(app: &App, network: Option<IpAddr>, agent: Uuid, now: DateTime<Utc>) -> Tally {

@@ -208,3 +208,61 @@ on_both! {
         assert_eq!(world.test.0.mails.mails().len(), before);
     }
 }
+
+on_both! {
+    async fn ten_bookings_of_one_address_wait_for_their_confirmation(world: Strict) {
+        let ask = async |from: &str, nth: usize| {
+            world.test.ask(from, meeting(&world.agent, nth, &visitor(nth))).await
+        };
+        for nth in 0..10 {
+            assert_eq!(kind(&ask("192.0.2.1", nth).await), "EmailConfirmationRequired");
+            world.test.0.clock.advance(TimeDelta::seconds(6));
+        }
+        let refused = ask("192.0.2.1", 10).await;
+        assert_eq!(refused.code(), "RATE_LIMITED");
+        // Until the first of them is over.
+        assert_eq!(refused.body["errors"][0]["extensions"]["retryAfterSeconds"], 14 * 60);
+        assert_eq!(world.test.0.count("booking_confirmations").await, 10);
+        world.test.0.deliver().await;
+        assert_eq!(world.test.0.mails.mails().len(), 10);
+        // Others are not concerned.
+        assert_eq!(kind(&ask("192.0.2.2", 11).await), "EmailConfirmationRequired");
+        // One that is confirmed, or over, makes room for another.
+        let token = world.token(&visitor(9)).await;
+        world.confirm(&token).await.data("/confirmBooking/booking");
+        assert_eq!(kind(&ask("192.0.2.1", 12).await), "EmailConfirmationRequired");
+        assert_eq!(ask("192.0.2.1", 13).await.code(), "RATE_LIMITED");
+        world.test.0.clock.advance(TimeDelta::minutes(14));
+        assert_eq!(kind(&ask("192.0.2.1", 13).await), "EmailConfirmationRequired");
+        assert_eq!(ask("192.0.2.1", 14).await.code(), "RATE_LIMITED");
+    }
+}
+
+/// Past the limit of one address from the first booking on, and with room for few in all.
+struct Crowded(Limited);
+
+impl Crowded {
+    async fn start(database: Database) -> Self {
+        let few = |setup: &mut Setup| {
+            setup.config.bookings.per_hour_and_address = 0;
+            setup.config.bookings.per_hour = 3;
+        };
+        Self(Limited::start_with(database, few).await)
+    }
+}
+
+on_both! {
+    async fn in_all_as_many_wait_for_their_confirmation_as_are_booked_in_an_hour(test: Crowded) {
+        let test = test.0;
+        let agent = test.0.bookable_agent("Grace").await;
+        let ask = async |nth: usize| {
+            test.ask(&format!("192.0.2.{nth}"), meeting(&agent, nth, &visitor(nth))).await
+        };
+        let answers = futures_util::future::join_all((0..8).map(|nth| ask(nth))).await;
+        assert_eq!(count(&answers, "EmailConfirmationRequired"), 3);
+        assert_eq!(ask(8).await.code(), "RATE_LIMITED");
+        test.0.bookable_agent("Alan").await;
+        assert_eq!(kind(&ask(9).await), "EmailConfirmationRequired");
+        assert_eq!(ask(10).await.code(), "RATE_LIMITED");
+    }
+}
