@@ -229,6 +229,15 @@ pub async fn drop_expired_holds<C: ConnectionTrait>(
     run_raw(db, sql, [agent.into(), now.into()]).await.map(|_| ())
 }
 
+/// Holds this time no longer; a booking with this ID stays.
+///
+/// # Errors
+/// The database's own.
+pub async fn drop_hold<C: ConnectionTrait>(db: &C, id: Uuid) -> Result<(), DbErr> {
+    let sql = "DELETE FROM bookings WHERE id = ? AND status = 'HELD'";
+    run_raw(db, sql, [id.into()]).await.map(|_| ())
+}
+
 /// How many times are held with this agent, and how many for this mailbox with any.
 ///
 /// # Errors

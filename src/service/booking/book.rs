@@ -18,7 +18,7 @@ use crate::service::routing::{self, Purpose, Resolved};
 use crate::service::schedule::AgentSchedule;
 use crate::service::slots::{self, Refusals};
 use crate::service::{Error, Result, blocked_visitor, quota};
-use crate::store::booking::Model;
+use crate::store::booking::{HELD, Model};
 use crate::store::{self, booking, booking_confirmation, idempotency, is_guard_violation};
 
 /// How long an idempotency key is remembered.
@@ -227,7 +227,8 @@ async fn commit(
     let id = match way {
         Way::Confirmed(id) => {
             booking_confirmation::lock(&transaction, id).await?;
-            if booking::Entity::find_by_id(id).one(&transaction).await?.is_some() {
+            let before = booking::Entity::find_by_id(id).one(&transaction).await?;
+            if before.is_some_and(|before| before.status != HELD) {
                 transaction.rollback().await?;
                 return Ok(Outcome::Before(id));
             }
@@ -259,6 +260,10 @@ async fn commit(
         return Ok(Outcome::Past(limit));
     }
     booking::drop_expired_holds(&transaction, won.agent.id, app.now()).await?;
+    if matches!(way, Way::Confirmed(_)) {
+        // It may be another agent's, and gives way to the booking, which has its ID.
+        booking::drop_hold(&transaction, id).await?;
+    }
     let record = routing::meeting::record(resolved, lines, Some(won.agent.id));
     let record = serde_json::to_value(record).map_err(Error::internal)?;
     let mailbox_hash = caller.is_visitor().then_some(mailbox_hash);

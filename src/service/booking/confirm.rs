@@ -2,7 +2,7 @@
 //! button in the mail does.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ActiveModelTrait, DatabaseTransaction, EntityTrait, Set, TransactionTrait};
+use sea_orm::{ActiveModelTrait, DatabaseTransaction, DbErr, EntityTrait, Set, TransactionTrait};
 use uuid::Uuid;
 
 use super::assign::{Won, assign};
@@ -213,7 +213,11 @@ async fn book_held(app: &App, caller: &Caller, id: Uuid) -> Result<Option<Model>
     agent::lock(&transaction, found.agent_id).await?;
     booking::drop_expired_holds(&transaction, found.agent_id, app.now()).await?;
     let before = booking::Entity::find_by_id(id).one(&transaction).await?;
-    let Some(before) = before else { return Ok(None) };
+    let Some(before) = before else {
+        // So that the hold, which is over, is gone for good: what is booked anew has its ID.
+        transaction.commit().await?;
+        return Ok(None);
+    };
     if before.status != HELD {
         // The button was pressed twice at once, and the other one was first.
         return Ok(Some(before));
@@ -233,7 +237,11 @@ async fn book_held(app: &App, caller: &Caller, id: Uuid) -> Result<Option<Model>
         created_at: Set(app.now()),
         ..Default::default()
     };
-    let booking = changes.update(&transaction).await?;
+    let booking = match changes.update(&transaction).await {
+        // Housekeeping, which locks no agent, has deleted the hold meanwhile: nothing is kept of this.
+        Err(DbErr::RecordNotUpdated) => return Ok(None),
+        other => other?,
+    };
     consequences::of_booking(app, &transaction, &booking).await?;
     let change = Change::Booking { id, agent: booking.agent_id };
     let news = changes::write(app, &transaction, [change]).await?;

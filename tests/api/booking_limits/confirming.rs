@@ -138,6 +138,19 @@ on_both! {
 }
 
 on_both! {
+    async fn a_time_whose_hold_ended_before_the_button_was_pressed_is_booked_anew(world: Strict) {
+        assert_eq!(world.ask(0, "ada@visitors.example").await["held"], true);
+        let token = world.token("ada@visitors.example").await;
+        // As at the last moment: the hold is over once the agent is locked.
+        let end = "UPDATE bookings SET held_until = created_at WHERE status = 'HELD' RETURNING uid";
+        assert_eq!(world.test.0.texts(end).await.len(), 1);
+        let made = world.confirm(&token).await;
+        assert_eq!(made.data("/confirmBooking/booking/startsAt"), start(0));
+        assert_eq!((world.seen().await, booked(&world.test.0).await), (json!(1), 1));
+    }
+}
+
+on_both! {
     async fn few_times_are_held_and_the_others_are_booked_while_free(world: Strict) {
         assert_eq!(world.ask(0, "ada@visitors.example").await["held"], true);
         // One for each mailbox, two with each agent.
