@@ -43,15 +43,16 @@ pub(crate) fn respond<E, I>(
 ) -> Response<Body> {
     let open = Open::new(&endpoint.measure.streams);
     let stopped = endpoint.shutdown.token.clone().cancelled_owned();
-    let replies = in_own_task(replies.boxed()).take_until(stopped).boxed();
-    let events = stream::unfold(Some(replies), move |replies| {
+    // Written in the task, so that what waits there is counted.
+    let events = in_own_task(replies.map(move |reply| next(&reply, &room)).boxed());
+    let events = events.take_until(stopped).boxed();
+    let events = stream::unfold(Some(events), move |events| {
         // Held by the stream, so that it counts as open until the stream is dropped.
         let _open = &open;
-        let room = room.clone();
         async move {
-            let mut replies = replies?;
-            let (bytes, written) = next(&replies.next().await?, &room);
-            Some((stream::iter(bytes), written.then_some(replies)))
+            let mut events = events?;
+            let (bytes, written) = events.next().await?;
+            Some((stream::iter(bytes), written.then_some(events)))
         }
     });
     let events = events.flatten();

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use self::protocol::{ClientMessage, End, ServerMessage};
 use super::{
     client::Client,
-    connection::{Hello, Room, Written},
+    connection::{Hello, NoRoom, Room, Written},
     endpoint::{Endpoint, timeout_error},
     errors::{LIMIT_EXCEEDED, coded},
     identity::{Credentials, CredentialsEnd, Identify, Identity, bearer_of},
@@ -43,9 +43,20 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 type Event = (String, Step);
 
 enum Step {
-    Reply(Box<Reply>),
-    Refused(ServerError),
+    /// The message that holds a reply. It is written in the operation's task, so that what waits there is
+    /// counted.
+    Next(Result<Written, NoRoom>),
+    Failed(Vec<ServerError>),
     Done,
+}
+
+impl Step {
+    fn reply(id: &str, reply: Reply, room: &Room) -> Self {
+        if reply.is_request_error() {
+            return Self::Failed(reply.response.errors);
+        }
+        Self::Next(encode(&ServerMessage::Next { id, payload: &reply }, room))
+    }
 }
 
 struct Session<E, I> {
@@ -144,8 +155,14 @@ impl<E: Executor, I: Identify> Session<E, I> {
     async fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
         self.heard = true;
         let text = match message {
-            Some(Ok(Message::Text(text))) => text,
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
+            Some(Ok(Message::Text(text))) => {
+                self.hello.took_message();
+                text
+            }
+            Some(Ok(Message::Ping(payload) | Message::Pong(payload))) => {
+                self.hello.took_control(payload.len());
+                return Ok(());
+            }
             Some(Ok(Message::Binary(_))) => return Err(End::invalid("messages are text")),
             Some(Err(_)) => return Err(End::invalid("a message was too large or broken")),
             Some(Ok(Message::Close(_))) => {
@@ -163,7 +180,7 @@ impl<E: Executor, I: Identify> Session<E, I> {
                     authorization.and_then(serde_json::Value::as_str).map(str::to_owned);
                 self.init(authorization).await
             }
-            ClientMessage::Ping { payload } => self.say(&ServerMessage::Pong { payload }).await,
+            ClientMessage::Ping { payload } => self.echo(&ServerMessage::Pong { payload }).await,
             ClientMessage::Pong {} => Ok(()),
             ClientMessage::Subscribe { id, payload } => self.subscribe(id, payload).await,
             ClientMessage::Complete { id } => {
@@ -211,7 +228,8 @@ impl<E: Executor, I: Identify> Session<E, I> {
         }
         let stop = CancellationToken::new();
         // The socket polls nothing while it sends, which takes as long as its reader likes.
-        let steps = in_own_task(self.steps(params)).take_until(stop.clone().cancelled_owned());
+        let steps =
+            in_own_task(self.steps(id.clone(), params)).take_until(stop.clone().cancelled_owned());
         let name = id.clone();
         self.events.push(steps.map(move |step| (name.clone(), step)).boxed());
         self.operations.insert(id, stop);
@@ -219,14 +237,14 @@ impl<E: Executor, I: Identify> Session<E, I> {
     }
 
     /// All of an operation, from who calls to its last reply.
-    fn steps(&self, params: Params) -> BoxStream<'static, Step> {
+    fn steps(&self, id: String, params: Params) -> BoxStream<'static, Step> {
         let (endpoint, client, token) =
             (Arc::clone(&self.endpoint), self.client, self.token.clone());
         let room = self.room.clone();
         let begin = async move {
             let deadline = endpoint.deadline();
             let credentials = Credentials { bearer: token.as_deref(), client };
-            let refused = |error| stream::iter([Step::Refused(error)]).boxed();
+            let refused = |error| stream::iter([Step::Failed(vec![error])]).boxed();
             let identity = match timeout_at(deadline, endpoint.identify(credentials)).await {
                 // The socket itself watches over the credentials of all its operations.
                 Ok(Ok(identity)) => Identity { end: CredentialsEnd::default(), ..identity },
@@ -235,10 +253,10 @@ impl<E: Executor, I: Identify> Session<E, I> {
             };
             match endpoint.prepare(params) {
                 Ok(operation) => endpoint
-                    .stream(operation, identity, deadline, room)
-                    .map(|reply| Step::Reply(Box::new(reply)))
+                    .stream(operation, identity, deadline, room.clone())
+                    .map(move |reply| Step::reply(&id, reply, &room))
                     .boxed(),
-                Err(reply) => stream::iter([Step::Reply(reply)]).boxed(),
+                Err(reply) => stream::iter([Step::reply(&id, *reply, &room)]).boxed(),
             }
         };
         begin.flatten_stream().chain(stream::iter([Step::Done])).boxed()
@@ -246,9 +264,9 @@ impl<E: Executor, I: Identify> Session<E, I> {
 
     async fn emit(&mut self, (id, step): Event) -> Result<(), End> {
         match step {
-            Step::Reply(reply) if !reply.is_request_error() => self.next(&id, &reply).await,
-            Step::Reply(reply) => self.fail(&id, &reply.response.errors).await,
-            Step::Refused(error) => self.fail(&id, &[error]).await,
+            Step::Next(Ok(written)) => self.write(written).await,
+            Step::Next(Err(why)) => self.fail(&id, &[no_room(why)]).await,
+            Step::Failed(errors) => self.fail(&id, &errors).await,
             Step::Done => {
                 self.operations.remove(&id);
                 self.say(&ServerMessage::Complete { id: &id }).await
@@ -267,11 +285,10 @@ impl<E: Executor, I: Identify> Session<E, I> {
         self.say(&ServerMessage::Error { id, payload: errors }).await
     }
 
-    async fn next(&mut self, id: &str, reply: &Reply) -> Result<(), End> {
-        match encode(&ServerMessage::Next { id, payload: reply }, &self.room) {
-            Ok(written) => self.write(written).await,
-            Err(why) => self.fail(id, &[no_room(why)]).await,
-        }
+    /// Says what the client said itself.
+    async fn echo(&mut self, message: &ServerMessage<'_>) -> Result<(), End> {
+        let written = encode(message, &self.room).map_err(|_| End::try_again_later())?;
+        self.write(written).await
     }
 
     /// Says something that is short by nature.

@@ -68,6 +68,13 @@ impl Budget {
 }
 
 impl Charge {
+    /// Gives some of the bytes back, if there are so many.
+    pub(crate) fn give_back(&mut self, bytes: usize) {
+        for permit in self.permits.iter_mut().flatten() {
+            drop(permit.split(bytes));
+        }
+    }
+
     /// Adds another charge on the same budget.
     pub(crate) fn merge(&mut self, other: Self) {
         for (mine, more) in self.permits.iter_mut().zip(other.permits) {
@@ -102,6 +109,10 @@ mod tests {
         assert!(other.try_take(41).is_none(), "the server's store has 40 left");
         let rest = other.try_take(40).unwrap();
         assert!(one.is_scarce(), "for everybody");
+        held.give_back(10);
+        assert_eq!(server.available_permits(), 10);
+        held.give_back(1000);
+        assert_eq!(server.available_permits(), 10, "it has no more than 50");
         drop((held, rest));
         assert_eq!(server.available_permits(), 100);
         assert!(one.try_take(60).is_some());

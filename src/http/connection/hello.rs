@@ -6,6 +6,9 @@ use axum::http::Extensions;
 
 use super::{Connection, Silent, UnderWay};
 
+/// Bytes of a control frame besides its payload: its head, and the mask of a client (RFC 6455, section 5.2).
+const CONTROL_HEAD: usize = 6;
+
 /// Where a WebSocket stands with its connection. Before `connection_init` it has one of the few places for
 /// sockets that say nothing, and may send little; then it counts as a request under way.
 #[derive(Debug)]
@@ -29,7 +32,25 @@ impl Hello {
 
     /// Notes that the socket said it.
     pub(crate) fn said(&mut self) {
+        if let Some(connection) = &self.connection {
+            connection.become_socket();
+        }
         self.under_way = self.connection.as_ref().map(Connection::begin);
         self.silent = None;
+    }
+
+    /// Notes that a message came whole: nothing of it is kept any more.
+    pub(crate) fn took_message(&self) {
+        if let Some(connection) = &self.connection {
+            connection.took_all();
+        }
+    }
+
+    /// Notes that a control frame came. It may come between the fragments of a message, which are still
+    /// kept (RFC 6455, section 5.4).
+    pub(crate) fn took_control(&self, payload: usize) {
+        if let Some(connection) = &self.connection {
+            connection.took(payload + CONTROL_HEAD);
+        }
     }
 }

@@ -107,6 +107,8 @@ pub(crate) struct Connection {
     /// Bytes that came while no request was under way.
     unasked: AtomicUsize,
     reset: AtomicBool,
+    /// Whether it is a WebSocket that has said hello.
+    socket: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -115,7 +117,7 @@ struct State {
     /// Since when no request is under way.
     idle_since: Instant,
     answers: Vec<Weak<Progress>>,
-    /// What came while no request was under way: heads that are not whole yet.
+    /// What came while no request was under way: heads that are not whole yet, or a WebSocket's message.
     heads: Charge,
 }
 
@@ -156,6 +158,7 @@ impl Connection {
             requests: AtomicUsize::new(0),
             unasked: AtomicUsize::new(0),
             reset: AtomicBool::new(false),
+            socket: AtomicBool::new(false),
             state: Mutex::new(State {
                 idle_since: Instant::now(),
                 answers: Vec::new(),
@@ -189,12 +192,15 @@ impl Connection {
     pub(crate) fn begin(self: &Arc<Self>) -> UnderWay {
         self.requests.fetch_add(1, Ordering::AcqRel);
         self.unasked.store(0, Ordering::Release);
-        self.state().heads = Charge::default();
+        self.took_all();
         UnderWay(Arc::clone(self))
     }
 
     /// Counts bytes that came, and says whether they are within the bounds.
     pub(crate) fn received(&self, bytes: usize) -> bool {
+        if self.socket.load(Ordering::Acquire) {
+            return self.keep(bytes);
+        }
         if 0 < self.requests.load(Ordering::Acquire) {
             return true;
         }
@@ -202,9 +208,34 @@ impl Connection {
         if self.limits().unasked_bytes < before.saturating_add(bytes) {
             return false;
         }
+        self.keep(bytes)
+    }
+
+    /// Takes the bytes of what is kept until it is whole.
+    fn keep(&self, bytes: usize) -> bool {
         let Some(charge) = self.budget.try_take(bytes) else { return false };
         self.state().heads.merge(charge);
         true
+    }
+
+    /// From now on all that comes are messages of a WebSocket, which are kept until they are whole.
+    fn become_socket(&self) {
+        self.socket.store(true, Ordering::Release);
+    }
+
+    /// Gives back what came, now that nothing of it is kept.
+    fn took_all(&self) {
+        self.state().heads = Charge::default();
+    }
+
+    /// Gives back some of it.
+    fn took(&self, bytes: usize) {
+        self.state().heads.give_back(bytes);
+    }
+
+    /// How long a reader may keep what waits for it at the moment, however much of it it takes.
+    fn patience(&self) -> Option<Duration> {
+        self.budget.is_scarce().then(|| self.limits().stalled / SCARCE_TIME)
     }
 
     /// Follows how the reader takes one answer.
@@ -226,7 +257,7 @@ impl Connection {
             let mut state = self.state();
             state.answers.retain(|answer| 0 < answer.strong_count());
             let mut answers = state.answers.iter().filter_map(Weak::upgrade);
-            let patience = self.budget.is_scarce().then(|| limits.stalled / SCARCE_TIME);
+            let patience = self.patience();
             let is_slow = |answer: &Progress| {
                 patience.is_some_and(|patience| patience <= answer.waiting_for(now))
             };

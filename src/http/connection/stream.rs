@@ -5,12 +5,16 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use super::{Connection, PROGRESS_BYTES};
+
+/// How often a peer is looked at in the time that it may make no progress.
+const TICKS: u32 = 10;
 
 /// A socket that fails when its peer takes nothing for too long, or sends too much without asking.
 ///
@@ -20,15 +24,48 @@ use super::{Connection, PROGRESS_BYTES};
 pub(crate) struct Watched {
     inner: TcpStream,
     connection: Arc<Connection>,
-    /// Runs while the peer takes nothing.
-    stalled: Option<Pin<Box<Sleep>>>,
+    /// What is known of the peer while bytes wait for it.
+    waiting: Option<Waiting>,
+}
+
+/// A peer that does not take all that waits for it.
+#[derive(Debug)]
+struct Waiting {
+    since: Instant,
+    /// When it made progress last.
+    progress: Instant,
     /// Bytes that it took since then.
     taken: usize,
+    /// Runs until it is looked at again.
+    tick: Pin<Box<Sleep>>,
+}
+
+impl Waiting {
+    fn new(period: Duration) -> Self {
+        let now = Instant::now();
+        let tick = Box::pin(tokio::time::sleep(period));
+        Self { since: now, progress: now, taken: 0, tick }
+    }
+
+    fn took(&mut self, bytes: usize) {
+        self.taken = self.taken.saturating_add(bytes);
+        if PROGRESS_BYTES <= self.taken {
+            (self.taken, self.progress) = (0, Instant::now());
+        }
+    }
+
+    /// Whether it is no longer waited for: it made no progress for `stalled`, or did not take all within
+    /// `patience`.
+    fn is_over(&self, stalled: Duration, patience: Option<Duration>) -> bool {
+        let now = Instant::now();
+        stalled <= now.duration_since(self.progress)
+            || patience.is_some_and(|patience| patience <= now.duration_since(self.since))
+    }
 }
 
 impl Watched {
     pub(crate) fn new(inner: TcpStream, connection: Arc<Connection>) -> Self {
-        Self { inner, connection, stalled: None, taken: 0 }
+        Self { inner, connection, waiting: None }
     }
 
     /// Notes what came of writing `offered` bytes.
@@ -40,26 +77,26 @@ impl Watched {
     ) -> Poll<io::Result<usize>> {
         match outcome {
             Poll::Ready(Ok(bytes)) => {
-                self.taken = self.taken.saturating_add(bytes);
-                if offered <= bytes || PROGRESS_BYTES <= self.taken {
-                    self.stalled = None;
+                if offered <= bytes {
+                    self.waiting = None;
+                } else if let Some(waiting) = &mut self.waiting {
+                    waiting.took(bytes);
                 }
                 Poll::Ready(Ok(bytes))
             }
             Poll::Pending => {
-                let limit = self.connection.limits().stalled;
-                let stalled = self.stalled.get_or_insert_with(|| {
-                    self.taken = 0;
-                    Box::pin(tokio::time::sleep(limit))
-                });
-                match stalled.as_mut().poll(context) {
-                    Poll::Ready(()) => {
+                let stalled = self.connection.limits().stalled;
+                let period = stalled / TICKS;
+                let waiting = self.waiting.get_or_insert_with(|| Waiting::new(period));
+                while waiting.tick.as_mut().poll(context).is_ready() {
+                    if waiting.is_over(stalled, self.connection.patience()) {
                         self.connection.reset_when_dropped();
                         let message = "the reader makes no progress";
-                        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)))
+                        return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)));
                     }
-                    Poll::Pending => Poll::Pending,
+                    waiting.tick.as_mut().reset(Instant::now() + period);
                 }
+                Poll::Pending
             }
             failed => failed,
         }
@@ -123,5 +160,25 @@ impl AsyncWrite for Watched {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_is_waited_for_while_it_takes_enough() {
+        let second = Duration::from_secs(1);
+        let mut waiting = Waiting::new(second);
+        for _ in 0..40 {
+            tokio::time::advance(second).await;
+            waiting.took(PROGRESS_BYTES / 10);
+            assert!(!waiting.is_over(30 * second, None));
+        }
+        assert!(waiting.is_over(30 * second, Some(10 * second)), "bytes are scarce");
+        tokio::time::advance(30 * second).await;
+        waiting.took(1);
+        assert!(waiting.is_over(30 * second, None));
     }
 }

@@ -296,3 +296,32 @@ async fn heads_that_do_not_end_are_bounded_in_bytes() {
     let _ = stream.write_all(head.as_bytes()).await;
     rest(&mut stream).await;
 }
+
+/// A frame of a client, masked with zeros (RFC 6455, section 5.2).
+fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(payload.len()).unwrap();
+    match u8::try_from(length) {
+        Ok(length) if length < 126 => [&[first, 0x80 | length, 0, 0, 0, 0][..], payload].concat(),
+        _ => [&[first, 0x80 | 126][..], &length.to_be_bytes(), &[0; 4], payload].concat(),
+    }
+}
+
+#[tokio::test]
+async fn messages_that_do_not_end_are_bounded_in_bytes() {
+    let limits = ConnectionLimits { bytes: 40_000, ..ConnectionLimits::default() };
+    let server = serve(limits).await;
+    let mut stream = connect(&server).await;
+    assert_eq!(status(&mut stream, UPGRADE).await, "HTTP/1.1 101 Switching Protocols");
+    let hello = text_frame(&json!({ "type": "connection_init" }));
+    assert!(status(&mut stream, &hello).await.contains("connection_ack"));
+    // Control frames keep nothing, however many come.
+    stream.write_all(&client_frame(0x8a, &[0; 125]).repeat(1000)).await.unwrap();
+    let subscribe = json!({ "type": "subscribe", "id": "a", "payload": { "query": "{hello}" } });
+    assert!(status(&mut stream, &text_frame(&subscribe)).await.contains("world"));
+    // The beginning of a message and what follows, none of it the end, with control frames between.
+    for opcode in [0x01, 0x00, 0x00] {
+        let _ = stream.write_all(&client_frame(opcode, &[b'x'; 20_000])).await;
+        let _ = stream.write_all(&client_frame(0x8a, b"")).await;
+    }
+    rest(&mut stream).await;
+}
