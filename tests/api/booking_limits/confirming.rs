@@ -271,7 +271,7 @@ on_both! {
         let ask = async |nth: usize| {
             test.ask(&format!("192.0.2.{nth}"), meeting(&agent, nth, &visitor(nth))).await
         };
-        let answers = futures_util::future::join_all((0..8).map(|nth| ask(nth))).await;
+        let answers = futures_util::future::join_all((0..8).map(&ask)).await;
         assert_eq!(count(&answers, "EmailConfirmationRequired"), 3);
         assert_eq!(ask(8).await.code(), "RATE_LIMITED");
         test.0.bookable_agent("Alan").await;
