@@ -369,7 +369,8 @@ impl AccessMutation {
 
     /// Ends all tokens of an agent for good, in every process. WebSockets opened with them are closed with 4401
     /// and event streams are completed after an UNAUTHENTICATED error, within a second. Links that
-    /// startCalendarAuthorization made for the agent end too. For the agent itself, and for callers with MANAGE_AGENTS whose profile allows all that the agent's does.
+    /// startCalendarAuthorization made for the agent end too. For the agent itself, and for callers with MANAGE_AGENTS
+    /// whose profile allows all that the agent's does.
     async fn revoke_agent_tokens(
         &self,
         ctx: &Context<'_>,

@@ -492,7 +492,7 @@ pub struct BookingMutation;
 impl BookingMutation {
     /// Books a slot, or says which others are free. Open to visitors: past the limits for callers without an API
     /// key it demands a proof, or a confirmation by e-mail. RATE_LIMITED where a mailbox has as many meetings
-    /// ahead as it may, and where too many bookings of an IP address or in all wait for a confirmation by e-mail.
+    /// ahead as it may, and where too many bookings of an IP address wait for a confirmation by e-mail.
     /// A visitor who is blocked gets SlotUnavailable with the fallback message and no alternatives.
     async fn book_meeting(
         &self,

@@ -59,15 +59,14 @@ pub struct Requested {
     pub team: Option<Uuid>,
 }
 
-/// Those that are neither confirmed nor over: in all, or of one network.
-pub fn waiting(network_hash: Option<&[u8]>, now: DateTime<Utc>) -> Select<Entity> {
+/// Those of one network that are neither confirmed nor over.
+pub fn waiting(network_hash: &[u8], now: DateTime<Utc>) -> Select<Entity> {
     let not_booked = "NOT EXISTS (SELECT 1 FROM bookings \
         WHERE bookings.id = booking_confirmations.id AND bookings.status <> 'HELD')";
-    let all = Entity::find().filter(Column::ExpiresAt.gt(now)).filter(Expr::cust(not_booked));
-    match network_hash {
-        Some(hash) => all.filter(Column::NetworkHash.eq(hash)),
-        None => all,
-    }
+    Entity::find()
+        .filter(Column::NetworkHash.eq(network_hash))
+        .filter(Column::ExpiresAt.gt(now))
+        .filter(Expr::cust(not_booked))
 }
 
 /// Locks a confirmation until the transaction ends: of those who press its button at once, one books.

@@ -103,9 +103,10 @@ pub(super) fn network_hash(app: &App, caller: &Caller) -> Option<Vec<u8>> {
     Some(app.secrets.hash(&format!("unconfirmed/network/{network}")))
 }
 
-/// Refuses one more confirmation by e-mail where as many wait as may, of this network or in all: with a new address
-/// each time, a stranger would have mails sent to third persons for ever. Whoever asks locks the network, then what
-/// is everybody's, after the agent and the mailbox, and locks none of those after that.
+/// Refuses one more confirmation by e-mail where as many of this network wait as may: with a new address each time,
+/// a stranger would have mails sent to third persons for ever. There is no such limit for all networks together, or
+/// a few strangers could keep everybody else from booking. Whoever asks locks the network after the agent and the
+/// mailbox, and locks none of those after that.
 ///
 /// # Errors
 /// `RATE_LIMITED`.
@@ -114,33 +115,18 @@ pub(super) async fn check_waiting<C: ConnectionTrait>(
     db: &C,
     network_hash: Option<&[u8]>,
 ) -> Result<()> {
-    let limits = &app.config.bookings;
-    if let Some(hash) = network_hash {
-        booking_quota::lock_open(db, hash).await?;
-        let most = Most::Of(limits.unconfirmed_per_address);
-        refuse_waiting(db, network_hash, &most, app.now()).await?;
-    }
-    booking_quota::lock_open(db, &app.secrets.hash("unconfirmed/all")).await?;
-    let most = Most::PerAgent(limits.per_hour, limits.per_hour_for_each_agent);
-    refuse_waiting(db, None, &most, app.now()).await
-}
-
-async fn refuse_waiting<C: ConnectionTrait>(
-    db: &C,
-    network_hash: Option<&[u8]>,
-    most: &Most,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    let waiting = booking_confirmation::waiting(network_hash, now);
-    let with_this = waiting.clone().count(db).await?.saturating_add(1);
-    if !is_past(db, i64::try_from(with_this).unwrap_or(i64::MAX), most).await? {
+    let Some(hash) = network_hash else { return Ok(()) };
+    booking_quota::lock_open(db, hash).await?;
+    let (most, now) = (app.config.bookings.unconfirmed_per_address, app.now());
+    let waiting = booking_confirmation::waiting(hash, now);
+    if waiting.clone().count(db).await? < u64::from(most) {
         return Ok(());
     }
     let first = waiting.order_by_asc(booking_confirmation::Column::ExpiresAt).one(db).await?;
     let retry_after_seconds =
         first.map_or(1, |first| (first.expires_at - now).num_seconds().max(1));
-    let message = "too many bookings from here or in all wait for a confirmation by e-mail; \
-        confirm one, or try again later";
+    let message = "too many bookings from here wait for a confirmation by e-mail; confirm one, or try \
+        again later";
     Err(Error::RateLimited { message: message.to_owned(), retry_after_seconds })
 }
 

@@ -250,32 +250,3 @@ on_both! {
         assert_eq!(ask("192.0.2.1", 14).await.code(), "RATE_LIMITED");
     }
 }
-
-/// Past the limit of one address from the first booking on, and with room for few in all.
-struct Crowded(Limited);
-
-impl Crowded {
-    async fn start(database: Database) -> Self {
-        let few = |setup: &mut Setup| {
-            setup.config.bookings.per_hour_and_address = 0;
-            setup.config.bookings.per_hour = 3;
-        };
-        Self(Limited::start_with(database, few).await)
-    }
-}
-
-on_both! {
-    async fn in_all_as_many_wait_for_their_confirmation_as_are_booked_in_an_hour(test: Crowded) {
-        let test = test.0;
-        let agent = test.0.bookable_agent("Grace").await;
-        let ask = async |nth: usize| {
-            test.ask(&format!("192.0.2.{nth}"), meeting(&agent, nth, &visitor(nth))).await
-        };
-        let answers = futures_util::future::join_all((0..8).map(&ask)).await;
-        assert_eq!(count(&answers, "EmailConfirmationRequired"), 3);
-        assert_eq!(ask(8).await.code(), "RATE_LIMITED");
-        test.0.bookable_agent("Alan").await;
-        assert_eq!(kind(&ask(9).await), "EmailConfirmationRequired");
-        assert_eq!(ask(10).await.code(), "RATE_LIMITED");
-    }
-}
