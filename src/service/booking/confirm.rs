@@ -175,7 +175,11 @@ pub async fn confirm(app: &App, caller: &Caller, token: &str) -> Result<Booked> 
     if let Some(booking) = super::find(app, id).await? {
         return Ok(made(app, booking));
     }
-    let kept = to_confirm(app, id).await?.ok_or_else(unknown)?;
+    let Some(kept) = to_confirm(app, id).await? else {
+        // The button may have been pressed twice at once, and the other press booked just now.
+        let booking = super::find(app, id).await?.ok_or_else(unknown)?;
+        return Ok(made(app, booking));
+    };
     let request = Checked::restore(kept.request.0)?;
     if blocked_visitor::is_blocked(app, &request.person.email).await? {
         return turned_away(app, &request.locale).await;
