@@ -38,7 +38,7 @@ pub struct BookMeeting {
     pub route: Route,
     /// Lets a request that is sent again answer with the first one's booking.
     pub idempotency_key: Option<String>,
-    /// The answer to the challenge of [`Booked::ProofRequired`].
+    /// The answer to the challenge of [`Booked::ProofRequired`](super::Booked::ProofRequired).
     pub proof: Option<String>,
 }
 
