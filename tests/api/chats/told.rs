@@ -56,7 +56,7 @@ on_both! {
         let test = &listened.test;
         test.ask(json!({ "message": "Bonjour" })).await;
         listened.told().await;
-        let query = "{ webhooks { deliveries { nodes { body attempts { status response } } } } }";
+        let query = "{ webhooks { deliveries(first: 1) { nodes { body attempts { status response } } } } }";
         let seen = async |profile| {
             let answer = test.send(&test.key(profile).await, query, json!({})).await;
             answer.data("/webhooks/0/deliveries/nodes/0")
