@@ -8,7 +8,8 @@ import sys
 
 from arena import caller
 
-ALIASES = (50, 40, 30, 20, 15, 10, 8, 6, 5, 4, 3, 2, 1)
+ALIASES = (50, 20, 10, 5, 2, 1)
+"""How many aliases are tried, from the most that a document may have."""
 
 
 def slots_document(aliases, days=62, agent=None):
@@ -21,7 +22,7 @@ def slots_document(aliases, days=62, agent=None):
     return {"query": f"{{ {fields} }}"}
 
 
-async def most_expensive(server, batches=(10, 5, 2, 1), aliases=ALIASES):
+async def most_expensive(server, batches=(10, 1), aliases=ALIASES):
     """The body that asks for most and is answered, with what it asks for in words and its answer.
 
     Each try comes from another address, since one that was answered may have used up what an address
