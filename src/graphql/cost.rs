@@ -163,7 +163,7 @@ fn entries(name: &str, of_all: bool) -> u64 {
         ("possibleTypes" | "interfaces", true) => 2,
         ("possibleTypes" | "interfaces", false) => 20,
         ("directives" | "locations", _) => 8,
-        ("args", _) => 4,
+        ("args", _) => 2,
         _ => 1,
     }
 }
