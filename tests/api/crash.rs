@@ -31,8 +31,9 @@ const CLIENTS: u64 = 4;
 const REQUESTS_A_LIFE: usize = 10;
 /// How long all of them may take to be delivered in the end.
 const DRAIN_WITHIN: Duration = Duration::from_secs(30);
-/// How long a client goes on trying one request.
-const CLIENT_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client goes on trying one request. On a busy machine a server may be killed many times before
+/// it has answered one.
+const CLIENT_PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_repeated_on_sqlite() {
