@@ -236,7 +236,9 @@ pub(crate) struct Setup {
 
 impl Setup {
     fn new() -> Self {
-        let http = HttpConfig { points: None, rate_limit: None, ..HttpConfig::default() };
+        // Unoptimised, and with other tests beside it, a race of many takes longer than it would for users.
+        let limits = http::Limits { timeout_seconds: 60, ..http::Limits::default() };
+        let http = HttpConfig { points: None, rate_limit: None, limits, ..HttpConfig::default() };
         Self { config: config(), http, providers: Vec::new(), mailer: None, resolver: None }
     }
 }
